@@ -1,0 +1,1 @@
+"""The model: pure functions over a flat dict of arrays."""

@@ -1,0 +1,1 @@
+"""Training: data, the loop, and the recipes of the models that ship."""
