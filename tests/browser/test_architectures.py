@@ -1,0 +1,69 @@
+"""Chapter 11 in a browser: routes, the race, the scan and the lists, by mouse and keyboard."""
+
+import re
+
+import pytest
+
+from microgpt.model.checkpoint import load
+from widgets import architectures, architectures_experts, architectures_scan, book, engine
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (book.ROOT / "pages" / "architectures.py").exists()
+        or not {*architectures.NAMES} <= {*engine.models()},
+        reason="the four architectures are not all trained here",
+    ),
+]
+
+
+@pytest.fixture
+def page(app, visit):
+    def opened(width):
+        tab = visit(width)
+        tab.open(f"{app}/architectures")
+        return tab
+
+    return opened
+
+
+def test_a_token_is_looked_at_by_mouse_and_by_keys(page):
+    tab = page(1280)
+    found = architectures_experts.routes(load("tiny-moe"), architectures_experts.TEXT)
+    board = tab.page.locator(".st-key-architectures_experts")
+    board.locator("[data-layer='2']").click()
+    tab.settle()
+    chip = board.locator(".chip[data-token='4']")
+    chip.hover()
+    best, share = found.chosen[2, 4, 0] + 1, found.shares[2, 4, 0]
+    assert f"expert {best} gives {100 * share:.0f} % of" in board.locator(".say").inner_text()
+    chip.focus()
+    chip.press("ArrowRight")
+    best, share = found.chosen[2, 5, 0] + 1, found.shares[2, 5, 0]
+    assert f"expert {best} gives {100 * share:.0f} %" in board.locator(".say").inner_text()
+    board.locator("[data-expert='0']").click()
+    visited = int((found.chosen[2] == 0).any(-1).sum())
+    assert board.locator(".chip.here").count() == visited
+    assert not tab.problems
+
+
+def test_the_scan_goes_step_by_step(page):
+    tab = page(390)
+    model = load("tiny-ssm")
+    found = architectures_scan.scan(model, architectures_scan.TEXT, model.config.layers - 1)
+    board = tab.page.locator(".st-key-architectures_scan")
+    board.locator(".next").click()
+    board.locator(".step").press("ArrowRight")
+    said = board.locator(".say").inner_text()
+    assert f"Δ = {found.channels[0].delta[3]:.3f}" in said
+    read = float(re.findall(r"= (−?[\d.]+)\.$", said)[-1].replace("−", "-"))
+    assert read == pytest.approx(found.channels[0].read[3], abs=6e-4)
+    assert not tab.problems
+
+
+def test_two_mixtures_learn_while_you_watch(page):
+    tab = page(1280)
+    tab.page.get_by_role("button", name="Train two small mixtures").click()
+    tab.page.get_by_text(re.compile(r"After \d+ steps: without the balance loss")).wait_for()
+    assert tab.page.get_by_text("Without the balance loss").count() > 0
+    assert not tab.problems
