@@ -1,0 +1,1 @@
+"""Speed, measured side by side with the programs that people would use instead."""
