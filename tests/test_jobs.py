@@ -196,3 +196,31 @@ def test_old_jobs_make_room_for_new_ones(desk):
         desk.add(job)
         until(lambda job=job: job.state == "ended")
     assert len(desk.jobs) <= jobs.KEPT + 1 and desk.jobs[-1].name == f"run{number}"
+
+
+def test_a_job_gives_way_to_a_page_but_never_stands_still(monkeypatch, desk):
+    crossing = jobs.Crossing()
+    monkeypatch.setattr(jobs, "crossing", crossing)
+    arrived = threading.Event()
+    wait = crossing.wait
+
+    def slow_wait():
+        arrived.set()
+        wait(0.05)
+
+    monkeypatch.setattr(crossing, "wait", slow_wait)
+    with crossing.drawing(), crossing.drawing():
+        job = Job("run", "x", iter([1, 2]), {"a"})
+        desk.add(job)
+        assert arrived.wait(10)
+        until(lambda: job.state == "ended", "two steps beside a page that takes for ever")
+    began = time.monotonic()
+    wait(60)  # no page is left
+    assert time.monotonic() - began < 30
+
+
+def test_a_page_that_fails_lets_the_jobs_go_on():
+    crossing = jobs.Crossing()
+    with pytest.raises(RuntimeError), crossing.drawing():
+        raise RuntimeError
+    assert crossing._pages == 0

@@ -82,6 +82,10 @@ CHAPTERS = (
         "What happens to a word between the first layer and the last?",
     ),
     Chapter(
+        11, "architectures", "Architectures", 3,
+        "Must every word look at every other, and every token meet every weight?",
+    ),
+    Chapter(
         12, "sampling", "Sampling", 4,
         "The model gives a probability to every token. Which one does it say?",
     ),
@@ -140,7 +144,7 @@ def navigation():
 
 def open_page() -> None:
     """What app.py does: the page that was asked for, inside the frame of the book."""
-    from widgets import engine, glossary, look, sidebar
+    from widgets import engine, glossary, jobs, look, sidebar
 
     st.set_page_config(layout="wide", initial_sidebar_state="auto")
     chapter, page = navigation()
@@ -154,7 +158,8 @@ def open_page() -> None:
             sidebar.draw(chapter)
         _thread.routed = True
         try:
-            page.run()
+            with jobs.crossing.drawing():
+                page.run()
         finally:
             _thread.routed = False
         if embedded:

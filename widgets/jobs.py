@@ -10,6 +10,7 @@ that the generator knows. A job whose tab is gone is paused like that, and belon
 back with the same browser; after a while it is forgotten.
 """
 
+import contextlib
 import os
 import secrets
 import sys
@@ -28,6 +29,7 @@ EVENTS = 20_000  # events that are remembered of one job, the newest
 GRACE = 8.0  # seconds after which a job whose tab is gone loses its place
 FORGOTTEN = 900.0  # seconds after which a job that nobody has come back to is dropped
 SWITCH = 1e-3  # seconds; training lets go of the interpreter at every product and waits for it
+MANNERS = 0.15  # seconds that a job waits before a step while somebody's page is being drawn
 LONGEST = 1200.0  # seconds on a core, after which a job is ended
 COOKIE = "press_enter_learner"
 
@@ -53,6 +55,32 @@ class Job:
     @property
     def going(self) -> bool:
         return self.state in ("waiting", "running")
+
+
+class Crossing:
+    """Pages go first. Whoever opens one waits until all of it is drawn; a job waits for that
+    before each step, but only a moment, however many pages are opened."""
+
+    def __init__(self):
+        self._drawn, self._pages = threading.Condition(), 0
+
+    @contextlib.contextmanager
+    def drawing(self) -> Iterator[None]:
+        with self._drawn:
+            self._pages += 1
+        try:
+            yield
+        finally:
+            with self._drawn:
+                self._pages -= 1
+                self._drawn.notify_all()
+
+    def wait(self, most: float = MANNERS) -> None:
+        with self._drawn:
+            self._drawn.wait_for(lambda: not self._pages, most)
+
+
+crossing = Crossing()
 
 
 class Desk:
@@ -169,6 +197,7 @@ class Desk:
 
     def _run(self, job: Job) -> None:
         while True:
+            crossing.wait()
             began, over = self.clock(), False
             try:
                 job.events.append(next(job.steps))
