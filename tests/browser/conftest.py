@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import pytest
@@ -140,13 +141,34 @@ class Visit:
             self.problems.append(f"{message.text} ({message.location.get('url')})")
 
     def open(self, address: str) -> None:
-        self.page.goto(address)
-        self.settle()
+        """Go there. A page that doesn't come in a minute is loaded once more, with a warning."""
+        from playwright.sync_api import TimeoutError as TooLate
 
-    def settle(self) -> None:
+        self.page.goto(address)
+        try:
+            self.settle(START / 2)
+        except TooLate:
+            warnings.warn(f"{address} had to be loaded again: {self.state()}", stacklevel=2)
+            self.page.reload()
+            self.settle()
+
+    def state(self) -> str:
+        """Where a page stands that has not come, for the message of a test."""
+        drawn = self.page.evaluate(
+            """() => {
+                const all = (name) => document.querySelectorAll(`[data-testid=${name}]`)
+                const app = all("stApp")[0]?.dataset.testScriptState
+                return `${app}, ${all("stElementContainer").length} elements, ` +
+                    `${all("stSkeleton").length} skeletons, ` +
+                    `title ${document.querySelector("h1")?.innerText}`
+            }"""
+        )
+        return f"{drawn}; problems: {self.problems}"
+
+    def settle(self, seconds: float = START) -> None:
         """Wait until the script has run and the page has been drawn."""
         idle = "[data-testid=stApp][data-test-script-state=notRunning]"
-        self.page.wait_for_selector(f"{idle} h1")
+        self.page.wait_for_selector(f"{idle} h1", timeout=1000 * seconds)
         self.page.wait_for_function(
             "!document.querySelector('[data-testid=stSpinner], [data-testid=stSkeleton]')"
         )
