@@ -13,7 +13,7 @@ KEY = "architectures_balance"
 WEIGHTS = (0.0, 0.1)
 NAMES = ("without the balance loss", "with the balance loss")
 CAP = 12.0  # seconds; a slow machine stops earlier in the run, and says so
-IDLE = 0.01  # an expert with less than this share of the choices is idle
+IDLE = 0.03  # an expert with less than this share of the choices, a quarter of its part, is idle
 
 
 def idle(moment: Moment) -> int:
@@ -44,9 +44,7 @@ def rows_of(moments: list[tuple[Moment, ...]], run: int) -> list[dict]:
 
 
 def chart_of(moments: list[tuple[Moment, ...]], run: int):
-    import pandas  # noqa: F401  (Altair must not meet it half loaded by the warm-up)
-    import altair as alt  # isort: skip
-
+    alt = engine.altair()
     base = alt.Chart(alt.Data(values=rows_of(moments, run)))
     lines = base.mark_line(strokeWidth=2, color="#0072b2").encode(
         alt.X("step:Q", title="step", scale=alt.Scale(domain=[0, OPTIONS.steps])),
