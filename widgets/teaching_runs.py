@@ -39,7 +39,7 @@ TUNING = replace(sft.OPTIONS, steps=40, micro=1)  # one at a time: a server has 
 LORA_TUNING = replace(TUNING, rate=3e-3)
 ADAPTER = LoRA(rank=8)
 EVERY = 8  # steps of fine-tuning between two looks at what it says
-LIVE = RewardOptions(steps=10)  # on clicks: within two seconds of the last
+LIVE = RewardOptions(steps=6, batch=8, rate=3e-4)  # on clicks: within two seconds of the last
 HELPED = RewardOptions()
 RATED = 200  # pairs, when a simulated rater clicks the rest
 HELD = 60  # more of its pairs, that nothing is trained on

@@ -102,11 +102,13 @@ def reward_model():
         )
     )
     steps = runs.HELPED.steps if helped else runs.LIVE.steps
-    run = teaching.follow(TASTE, steps, views.reward_charts, "teaching_reward")
+    # Drawn with the run itself: the page below takes a moment more to know that it is over.
+    run = teaching.follow(TASTE, steps, views.reward_charts, "teaching_reward", more=_verdict)
+    if run.job is None:
+        _verdict()
     result = run.result
     if result is None:
         return None
-    chapter.explain(clicks.verdict_in_words(result.measured))
     found, _, _ = made()
     if words := clicks.agreement_in_words(found):
         chapter.explain(words)
@@ -119,6 +121,12 @@ def reward_model():
                  seconds=result.measured["seconds"])  # fmt: skip
     chapter.text_twin(views.charts_in_words(views.reward_charts(run.moments)))
     return result
+
+
+def _verdict(moments=()) -> None:
+    result = teaching.run_of(TASTE).result
+    if result:
+        chapter.explain(clicks.verdict_in_words(result.measured))
 
 
 @st.fragment
