@@ -93,10 +93,23 @@ def test_own_text_is_uploaded_learned_taken_away_and_brought_back(app, visit):
     assert tab.problems == []
 
 
-def test_a_run_goes_on_after_another_page_and_a_reload(app, visit):
-    tab = opened(app, visit)
+def test_a_run_goes_on_after_a_lost_connection_another_page_and_a_reload(app, visit):
+    tab, connections = visit(), []
+
+    def connect(socket):
+        socket.connect_to_server()
+        connections.append(socket)
+
+    tab.page.route_web_socket("**/_stcore/stream", connect)
+    tab.open(f"{app}/pre_training")
     start(tab, 4000)
     wait_for_step(tab, 3)
+    before = step(tab)
+    connections[-1].close(code=1001)
+    wait_for_step(tab, before + 5)
+    assert len(connections) == 2, "it was the old connection all the time"
+    own = "Cannot send rerun backMessage when disconnected"  # Streamlit says what has happened
+    tab.problems[:] = [problem for problem in tab.problems if not problem.startswith(own)]
     tab.page.get_by_test_id("stSidebar").get_by_role("link", name="1 Functions").click()
     tab.page.wait_for_function("document.querySelector('h1')?.innerText === 'Functions'")
     tab.page.get_by_test_id("stSidebar").get_by_role("link", name="15 Pre-training").click()
