@@ -9,12 +9,12 @@ import streamlit as st
 
 from microgpt.decoding.compare import NAMES
 from microgpt.model.config import GPTConfig, llama_style
-from widgets import chapter, look
+from widgets import chapter, engine, look
 
 KEY = "architectures"
 RECORDED = Path(__file__).resolve().parent.parent / "assets" / "recorded" / "architectures.json"
 KINDS = {  # what is different about each
-    "tiny-base": "dense", "tiny-moe": "experts", "tiny-ssm": "states",
+    "tiny-dense": "dense", "tiny-moe": "experts", "tiny-ssm": "states",
     "tiny-hybrid": "3 of 4 states",
 }  # fmt: skip
 STYLE = """<style>
@@ -24,8 +24,8 @@ STYLE = """<style>
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 .architectures-table th:first-child { text-align: left; font-weight: 400; }
 </style>"""
-DASHES = {"tiny-base": [1, 0], "tiny-moe": [8, 2], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
-COLORS = {"tiny-base": "query", "tiny-moe": "probability", "tiny-ssm": "cache",
+DASHES = {"tiny-dense": [1, 0], "tiny-moe": [8, 2], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
+COLORS = {"tiny-dense": "query", "tiny-moe": "probability", "tiny-ssm": "cache",
           "tiny-hybrid": "value"}  # fmt: skip
 LEGEND = {"symbolType": "stroke", "orient": "top", "columns": 2}
 PROBES = ("coreference", "recall", "copy", "facts", "sum_scratchpad")
@@ -112,9 +112,7 @@ def in_words(table: Table, what: str) -> str:
 
 
 def chart_of(table: Table, what: str):
-    import pandas  # noqa: F401  (Altair must not meet it half loaded by the warm-up)
-    import altair as alt  # isort: skip
-
+    alt = engine.altair()
     _, _, unit, axis = CURVES[what]
     rows = [
         {"model": name, "length": length, "value": value}
@@ -138,6 +136,57 @@ def chart_of(table: Table, what: str):
         )
         .properties(height=300)
     )  # fmt: skip
+
+
+def table() -> Table | None:
+    """The recorded comparison; None, with a sentence on the page, where there is none."""
+    try:
+        return recorded()
+    except ValueError as error:
+        st.warning(str(error))
+        return None
+
+
+def table_in_words(table: Table) -> str:
+    """Which kind guesses best, and what its weights cost."""
+    losses = {name: row["held_out_loss"] for name, row in table.models.items()}
+    best, worst = min(losses, key=losses.get), max(losses, key=losses.get)
+    flops = [row["flops_per_token"] for row in table.models.values()]
+    speeds = {name: row["training_tokens_per_second"] for name, row in table.models.items()}
+    fast, slow = max(speeds, key=speeds.get), min(speeds, key=speeds.get)
+    return (
+        f"On text that none of them has read, **{best}** guesses best: its [[held-out loss]] is "
+        f"{losses[best]:.3f}, that of {worst} {losses[worst]:.3f}. Their arithmetic for a token "
+        f"differs by {max(flops) / min(flops) - 1:.0%} at most; how well this engine's code for it "
+        f"runs differs more: {fast} learns {speeds[fast] / speeds[slow]:.1f} times as many tokens "
+        f"a second as {slow}. All four are half-grown: tiny-base, the model of the other chapters, "
+        "has read twice as much."
+    )
+
+
+def lengths_in_words(table: Table) -> str:
+    """How time and memory grow, for the two that differ most."""
+    read, memory = table.curve("Read a whole text"), table.curve("Memory")
+    (first, _), (last, _) = read["tiny-dense"][0], read["tiny-dense"][-1]
+    grown = {name: points[-1][1] / points[0][1] for name, points in read.items()}
+    held = {name: points[-1][1] for name, points in memory.items()}
+    return (
+        f"From {first} tokens to {last:,} the text is {last / first:.0f} times as long. Reading it "
+        f"takes tiny-ssm {grown['tiny-ssm']:.0f} times the time, and tiny-dense "
+        f"**{grown['tiny-dense']:.0f} times**: every token looks at all before it. For one more "
+        f"token after {last:,}, tiny-dense keeps {held['tiny-dense']:,.0f} KB, tiny-ssm "
+        f"**{held['tiny-ssm']:,.0f} KB**, as at the start. tiny-hybrid attends in one layer of "
+        f"four and keeps {held['tiny-hybrid']:,.0f} KB."
+    )
+
+
+def numbers_a_token(table: Table) -> int:
+    """Numbers in float32 that the dense model's cache grows by with each token."""
+    (first, low), (last, high) = (
+        (one["length"], one["memory_bytes"])
+        for one in (table.models["tiny-dense"]["lengths"][i] for i in (0, -1))
+    )
+    return (high - low) // (last - first) // 4
 
 
 def comparison(table: Table) -> None:

@@ -16,9 +16,10 @@ from widgets import chapter, engine, look, prose
 from widgets.architectures import LEGEND
 
 KEY = "architectures_recall"
-MODELS = ("tiny-base", "tiny-ssm", "tiny-hybrid")
-DASHES = {"tiny-base": [1, 0], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
-COLORS = {"tiny-base": "query", "tiny-ssm": "cache", "tiny-hybrid": "value"}
+STATES = "tiny-ssm"
+MODELS = ("tiny-dense", STATES, "tiny-hybrid")
+DASHES = {"tiny-dense": [1, 0], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
+COLORS = {"tiny-dense": "query", "tiny-ssm": "cache", "tiny-hybrid": "value"}
 ROWS = 16
 LONGEST = 30  # words of a list to be copied in the training text
 TEXT = "dog moon red cake bird king box tree hat sun fish boat"
@@ -98,9 +99,19 @@ def in_words(found: Curve) -> str:
     return f"Right guesses in the second reading: {'; '.join(said)}."
 
 
-def memory_in_words(config, tokens: int) -> str:
-    """What each kind of memory holds after so many tokens, in numbers."""
-    return f"{cache_bytes(config, tokens, 1):,}"
+def verdict(found: Curve, state) -> str:
+    """What was lost, in the longest lists of the training text and in the longest of all."""
+    at, last = found.words.index(LONGEST), found.words[-1]
+    dense, states = found.right["tiny-dense"], found.right[STATES]
+    kept = state_size(state)
+    cached = cache_bytes(engine.model("tiny-dense").config, 2 * LONGEST, 1)
+    return (
+        f"At {LONGEST} words, the longest lists in the training text, attention is right at "
+        f"**{dense[at]:.0%}** of the words and the state at **{states[at]:.0%}**; of {last} words, "
+        f"longer than any that was read, at {dense[-1]:.0%} and {states[-1]:.0%}. To do it, "
+        f"attention keeps {cached:,} numbers for the {2 * LONGEST} words that it has read by then; "
+        f"the state has {kept:,}, as for the first word."
+    )
 
 
 def state_size(model) -> int:
@@ -109,9 +120,7 @@ def state_size(model) -> int:
 
 
 def chart_of(found: Curve):
-    import pandas  # noqa: F401  (Altair must not meet it half loaded by the warm-up)
-    import altair as alt  # isort: skip
-
+    alt = engine.altair()
     rows = [
         {"model": name, "words": words, "right": share}
         for name, right in found.right.items()

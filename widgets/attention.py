@@ -21,7 +21,7 @@ _arc = component(ARC, states={"work": None})
 
 def choose_model() -> str | None:
     """The model whose head is looked into; None, with a sentence, where there is no model."""
-    models = engine.models()
+    models = engine.dense_models()
     if not models:
         st.warning("There is no trained model here yet. `python -m microgpt train tiny-base` "
                    "makes one; then this page comes to life.")  # fmt: skip
@@ -62,7 +62,7 @@ def _address() -> dict[str, str]:
 
 def _write_address(model, view: views.View, choice: dict[str, int]) -> None:
     """Keep the address such that it brings another reader to this very picture."""
-    size, first = (view.layers, view.heads), first_model(engine.models())
+    size, first = (view.layers, view.heads), first_model(engine.dense_models())
     start = links.Link(views.PRESETS[0], first, *links.counted(opening(model), *size))
     here = links.Link(view.text, model.name, *links.counted(choice, *size))
     address = links.write_link(here, start)

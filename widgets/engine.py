@@ -64,8 +64,9 @@ def _has_other_parts(name: str) -> bool:
 @st.cache_resource(max_entries=1, show_spinner=False)
 def warm_up() -> dict[str, threading.Event]:
     """Compile what most pages need and load what charts need, once per server, beside the
-    first page. Returns the events that are set when "reading" and "answering" are ready."""
-    ready = {"reading": threading.Event(), "answering": threading.Event()}
+    first page. Returns the events that are set when "reading" and "answering" are ready, and when
+    "learning" has been compiled, which whoever trains still has to load."""
+    ready = {part: threading.Event() for part in ("reading", "answering", "learning")}
     threading.Thread(target=_warm, args=(ready,), daemon=True, name="warm-up").start()
     return ready
 
@@ -87,14 +88,14 @@ def _warm(ready: dict[str, threading.Event]) -> None:
     try:
         time.sleep(HEAD_START)
         if MODEL in models():
-            for part, event in ready.items():
+            for part in ("reading", "answering"):
                 _compile(part)
-                event.set()
+                ready[part].set()
     except (OSError, ValueError, subprocess.TimeoutExpired):
         pass  # the page that asks for the model says what is wrong with it
     finally:
-        for event in ready.values():
-            event.set()
+        for part in ("reading", "answering"):
+            ready[part].set()
     import pandas  # noqa: F401  (it takes a second, which no reader of a chart should wait for)
 
     from microgpt.training.parallel import share_memory
@@ -106,6 +107,7 @@ def _warm(ready: dict[str, threading.Event]) -> None:
     share_memory()
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         _compile("learning", load_too=False)  # few pages train: those find it on disk
+    ready["learning"].set()
 
 
 def _compile(part: str, load_too: bool = True) -> None:

@@ -1,5 +1,7 @@
 """The chapter on alignment, drawn: the reader's clicks, and the reward model made of them."""
 
+import threading
+
 import streamlit as st
 
 from microgpt.alignment.preferences import find_task
@@ -48,6 +50,19 @@ def _learn() -> None:
     teaching.begin(TASTE, lambda: runs.learn_taste(chat, found.train, found.held, about))
 
 
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _rehearse(sha256: str, _pairs) -> None:
+    """Take one step of learning in a thread, once per server: to load the kernels takes a third of
+    a second, for which whoever clicks the last pair would have to wait."""
+    compiled, chat = engine.warm_up()["learning"], engine.load("tiny-chat")
+
+    def rehearse():
+        compiled.wait()
+        next(runs.learn_taste(chat, _pairs, (), {}))
+
+    threading.Thread(target=rehearse, daemon=True, name="rehearsal").start()
+
+
 @st.fragment
 def judge() -> None:
     """The pairs. When the last one is judged, a reward model starts to learn."""
@@ -55,6 +70,8 @@ def judge() -> None:
     sha = engine.model("tiny-chat").card.get("sha256", "")
     _pairs(clicks.as_data(contests(rounds), sha[:12]), key=PAIRS)
     found, picks, complete = made()
+    if found.train:
+        _rehearse(sha, found.train)
     known = teaching.run_of(TASTE)
     asked = st.session_state.get("teaching:asked", known.result and known.result.about.get("picks"))
     if complete and asked != picks and not known.going:

@@ -21,7 +21,7 @@ NUMBERS = ("12345", "123456", "1234567")
 
 def choose_model():
     """The model whose table and layers the page looks at; None, with a sentence, without one."""
-    names = engine.models()
+    names = engine.dense_models()
     if not names:
         st.warning("There is no trained model here yet. `python -m microgpt train tiny-base` "
                    "makes one; then the rest of this page comes to life.")  # fmt: skip
