@@ -195,6 +195,7 @@ def remember(parts, seed: int, moments) -> None:
         kept.pop(next(iter(kept)))
 
 
+@st.fragment
 def switchboard(model) -> None:
     """Draw the widget."""
     st.pills(
