@@ -15,7 +15,7 @@ from microgpt.model.gpt import init_params
 from microgpt.model.trace import trace
 from microgpt.training import balance as balance_runs
 from microgpt.world.dice import Dice
-from microgpt.world.skills import random_sequence
+from microgpt.world.skills import recall_document
 from widgets import (
     architectures,
     architectures_balance,
@@ -67,9 +67,9 @@ def test_any_text_gives_a_view_that_can_be_sent(text):
     assert 1 <= len(scan.tokens) <= architectures_scan.MOST
     payload(architectures_scan.view_of(scan))
     assert bool(scan.notices) == (len(text) > 1_000)
-    own = architectures_recall.repeated([SSM], text)
-    assert len(own.right["tiny-ssm"]) == len(own.tokens)
-    architectures_recall.lost_in_words(own)
+    own = architectures_recall.ask_all([SSM], text)
+    assert len(own.said["tiny-ssm"]) == len(own.keys) <= architectures_recall.MOST
+    architectures_recall.table_of(own)
 
 
 def test_each_step_of_the_scan_adds_up():
@@ -89,22 +89,27 @@ def test_each_step_of_the_scan_adds_up():
     assert remembered == sorted(remembered, reverse=True)
 
 
-def test_an_own_list_is_marked_word_by_word():
+def test_every_key_of_an_own_list_is_asked():
     base = load(SHIPPED / "tiny-base")
-    own = architectures_recall.repeated([base], "dog moon red cake bird king box tree")
-    assert own.tokens == tuple(base.tokenizer.name_of(t) for t in
-                               base.tokenizer.encode(" dog moon red cake bird king box tree")[2:])
-    assert sum(own.right["tiny-base"]) >= len(own.tokens) - 1
-    wrong = architectures_recall.Repeated(("·a", "·b"), {"m": (True, False)}, "", 0.0)
-    assert architectures_recall.lost_in_words(wrong) == ["**m**, 1 of 2 right:  a ~~b~~"]
-    assert not architectures_recall.repeated([base], "dog").tokens
+    own = architectures_recall.ask_all([base], "pear: 3, egg: 5; nose = 6. rain 7")
+    assert own.keys == ("pear", "egg", "nose", "rain") and own.values == ("3", "5", "6", "7")
+    assert own.right("tiny-base") == 4
+    wrong = architectures_recall.Asked(("a", "b"), ("x", "y"), {"m": ("x", "|")}, "", 0.0)
+    table = architectures_recall.table_of(wrong).splitlines()
+    assert table[0] == "| asked for | m, 1 of 2 right |"
+    assert table[2:] == ["| a | x |", "| b | ~~\\|~~ |"]
+    assert not architectures_recall.ask_all([base], "dog").keys
+    many = architectures_recall.ask_all([base], ", ".join(f"{i}: {i}" for i in range(100)))
+    assert not many.keys or len(many.keys) == architectures_recall.MOST
+    assert many.notice
 
 
 def test_the_longest_list_of_the_training_text_is_the_one_that_is_named():
     dice = Dice("lists")
-    lengths = [random_sequence(dice, held=False).count(" ") + 1 for _ in range(2000)]
+    lengths = ["".join(piece.text for piece in recall_document(dice)).split(".")[0].count(",") + 1
+               for _ in range(2000)]  # fmt: skip
     assert max(lengths) == architectures_recall.LONGEST
-    assert architectures_recall.LONGEST in compare.WORDS[:-1]
+    assert architectures_recall.LONGEST in compare.PAIRS[:-1]
 
 
 def test_the_memory_of_a_state_is_what_the_page_says():
@@ -154,7 +159,7 @@ def test_the_table_shows_what_was_recorded(tmp_path):
     assert '<th scope="row">Held-out loss</th><td>0.5000</td>' in text
     assert table.curve("Memory")["tiny-ssm"][0] == (128, 128.0)
     words = architectures.in_words(table, "Read a whole text")
-    assert re.search(r"tiny-base from 128 ms at 128 tokens to .* at 4,096, 32\.0 times", words)
+    assert re.search(r"tiny-dense from 128 ms at 128 tokens to .* at 4,096, 32\.0 times", words)
     for what in architectures.CURVES:
         architectures.chart_of(table, what).to_dict()
 

@@ -12,10 +12,12 @@ from microgpt.model.checkpoint import SHIPPED, Model, load
 from microgpt.model.config import llama_style
 from microgpt.model.gpt import gpt, init_params
 from microgpt.training import recipes
+from microgpt.world.dice import Dice
+from microgpt.world.probes import recall_probe
 
-SIZES = dict(vocab_size=2048, context=64, layers=2, width=16, heads=2, hidden=16)
+SIZES = dict(vocab_size=2048, context=160, layers=2, width=16, heads=2, hidden=16)
 KINDS = {
-    "tiny-base": {}, "tiny-moe": {"mlp": "moe"}, "tiny-ssm": {"blocks": "ssm", "positions": "none"},
+    "tiny-dense": {}, "tiny-moe": {"mlp": "moe"}, "tiny-ssm": {"blocks": "ssm", "positions": "none"},
 }  # fmt: skip
 
 
@@ -31,7 +33,7 @@ def models():
 
 
 def test_the_report_is_json_and_says_what_the_models_are(models, monkeypatch):
-    options = replace(recipes.READING, batch=2, micro=1)
+    options = replace(recipes.COMPARED, batch=2, micro=1)
     small = {m.name: replace(recipes.RECIPES[m.name], config=m.config, options=options)
              for m in models}  # fmt: skip
     monkeypatch.setattr(compare, "RECIPES", small)
@@ -41,10 +43,10 @@ def test_the_report_is_json_and_says_what_the_models_are(models, monkeypatch):
     rows = report["models"]
     assert list(rows) == list(KINDS)
     assert rows["tiny-moe"]["active_parameters"] < rows["tiny-moe"]["parameters"]
-    assert rows["tiny-base"]["active_parameters"] == rows["tiny-base"]["parameters"]
+    assert rows["tiny-dense"]["active_parameters"] == rows["tiny-dense"]["parameters"]
     memory = {n: [row["memory_bytes"] for row in r["lengths"]] for n, r in rows.items()}
     assert memory["tiny-ssm"][0] == memory["tiny-ssm"][1]
-    assert memory["tiny-base"][1] == 6 * memory["tiny-base"][0]
+    assert memory["tiny-dense"][1] == 6 * memory["tiny-dense"][0]
     for row in rows.values():
         assert row["training_tokens_per_second"] > 0 < row["decoding_tokens_per_second"]
         assert all(one["read_seconds"] > 0 < one["step_seconds"] for one in row["lengths"])
@@ -63,11 +65,20 @@ def test_the_memory_is_that_of_a_real_cache(models):
         assert row["memory_bytes"] == cache.bytes
 
 
-def test_recall_needs_the_first_reading():
-    """tiny-base repeats a list; with the first reading cut off it has nothing to go by."""
+def test_recall_needs_the_list():
+    """tiny-base finds the value of a key; without its list it has nothing to go by."""
     base = load(SHIPPED / "tiny-base")
-    assert compare.recall(base, 16, rows=8) > 0.85
-    tokens = compare.listed_twice(base, 16, np.random.default_rng(0), 8)
-    assert (tokens[:, 1:17] == tokens[:, 17:]).all()
-    logits = gpt(base.params, tokens[:, [0, *range(17, 33)]], base.config)
-    assert (logits[:, 3:-1].argmax(-1) == tokens[:, 20:]).mean() < 0.2
+    assert compare.recall(base, 8, rows=16) > 0.85
+    asked = [("pear: 3, egg: 5, nose: 6. egg?", " 5"), ("pear: 3, nose: 6. egg?", " 5")]
+    assert compare.answers(base, asked)[0] == " 5"
+    probes = [recall_probe(Dice(i), 8) for i in range(16)]
+    bare = [(probe.prompt.split(". ")[-1], probe.answer) for probe in probes]
+    guessed = compare.answers(base, bare)
+    assert np.mean([g == p.answer for g, p in zip(guessed, probes, strict=True)]) < 0.4
+
+
+def test_answers_do_not_depend_on_their_neighbors():
+    base = load(SHIPPED / "tiny-base")
+    asked = [("pear: 3, egg: 5. egg?", " 5"), ("a: king, b: the hat of my aunt. b?", " the hat")]
+    together = compare.answers(base, asked)
+    assert together == [compare.answers(base, [one])[0] for one in asked]

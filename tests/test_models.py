@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from microgpt.decoding import compare
 from microgpt.decoding.evaluate import evaluate
 from microgpt.decoding.generate import complete
 from microgpt.insight.heads import summary
@@ -21,6 +22,10 @@ PROMISED = {
     "tiny-base": ("coreference", "coreference_story", "coreference_job", "recall", "facts",
                   "passage", "tool", "sum_scratchpad"),
     "tiny-chat": ("chat", "facts", "passage", "tool"),
+    "tiny-dense": ("coreference_story", "recall", "facts", "passage", "tool", "sum_scratchpad"),
+    "tiny-moe": ("facts", "tool", "sum_scratchpad"),
+    "tiny-ssm": ("facts", "tool", "sum_scratchpad"),
+    "tiny-hybrid": ("facts", "tool", "sum_scratchpad"),
 }  # fmt: skip
 each_model = pytest.mark.parametrize("name", PROMISED)
 
@@ -57,6 +62,29 @@ def test_the_card_is_of_this_recipe_and_this_data(models, name):
     model, recipe = models[name], RECIPES[name]
     assert model.card["recipe"] == json.loads(json.dumps(as_dict(recipe)))
     assert model.card["data_sha256"] == data_hash(recipe, model.tokenizer)
+
+
+def test_the_models_that_are_compared_differ_in_nothing_else(models):
+    cards = [models[name].card for name in compare.NAMES]
+    assert len({card["data_sha256"] for card in cards}) == 1, "other batches"
+    assert len({card["tokens_seen"] for card in cards}) == 1
+    tokenizers = {tuple(map(tuple, models[name].tokenizer.merges)) for name in compare.NAMES}
+    assert len(tokenizers) == 1
+    options = [{k: v for k, v in card["recipe"]["options"].items() if k not in ("balance", "router_z")}
+               for card in cards]  # fmt: skip
+    assert all(one == options[0] for one in options)
+
+
+def test_the_table_of_architectures_is_of_these_models(models):
+    table = json.loads(compare.RECORDED.read_text(encoding="utf-8"))["models"]
+    assert list(table) == list(compare.NAMES)
+    for name, row in table.items():
+        card = models[name].card
+        assert row["parameters"] == card["parameters"]
+        assert row["held_out_loss"] == card["held_out_loss"]
+        assert row["abilities"] == card["abilities"]
+        measured = {one["pairs"]: one["right"] for one in row["recall"]}
+        assert compare.recall(models[name], 8) == pytest.approx(measured[8], abs=0.05)
 
 
 @each_model

@@ -1,16 +1,14 @@
 """A list to remember: attention looks it up, a state has to have kept it."""
 
+import re
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
 
-from microgpt.decoding.compare import WORDS, recall
+from microgpt.decoding.compare import PAIRS, answers, recall
 from microgpt.decoding.prompt import cut_text
 from microgpt.model.costs import cache_bytes, state_numbers
-from microgpt.model.gpt import gpt
-from microgpt.tokens.chat import BEGIN, special
 from microgpt.training.parallel import single_threaded_blas
 from widgets import chapter, engine, look, prose
 from widgets.architectures import LEGEND
@@ -20,28 +18,34 @@ STATES = "tiny-ssm"
 MODELS = ("tiny-dense", STATES, "tiny-hybrid")
 DASHES = {"tiny-dense": [1, 0], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
 COLORS = {"tiny-dense": "query", "tiny-ssm": "cache", "tiny-hybrid": "value"}
-ROWS = 16
-LONGEST = 30  # words of a list to be copied in the training text
-TEXT = "dog moon red cake bird king box tree hat sun fish boat"
+LONGEST = 12  # pairs of a list in the training text
+MOST = 24  # pairs of a reader's own list
+TEXT = "pear: 3, egg: 5, nose: 6, rain: 7, king: 2, hat: 9"
+PAIR = re.compile(r"([^\s:=,.;?]+)\s*[:=]?\s+([^\s:=,.;?]+)")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """For each model, the share of right guesses in the second reading, by the list's length."""
+    """For each model, the share of right answers, by the pairs in the list."""
 
-    words: tuple[int, ...]
+    pairs: tuple[int, ...]
     right: dict[str, tuple[float, ...]]
     seconds: float
 
 
 @dataclass(frozen=True)
-class Repeated:
-    """A reader's own list read twice: the tokens that are guessed, and which guesses are right."""
+class Asked:
+    """A reader's own list: its keys, what stands beside them, and what each model says."""
 
-    tokens: tuple[str, ...]
-    right: dict[str, tuple[bool, ...]]
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+    said: dict[str, tuple[str, ...]]
     notice: str
     seconds: float
+
+    def right(self, name: str) -> int:
+        """How many answers of a model are right."""
+        return sum(a == b for a, b in zip(self.said[name], self.values, strict=True))
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading lists ...")
@@ -50,67 +54,74 @@ def curve(hashes: tuple[str, ...]) -> Curve:
     models = [engine.model(name) for name in MODELS]
     began = time.perf_counter()
     with single_threaded_blas():
-        right = {m.name: tuple(recall(m, words, ROWS) for words in WORDS) for m in models}
-    return Curve(WORDS, right, time.perf_counter() - began)
+        right = {m.name: tuple(recall(m, pairs) for pairs in PAIRS) for m in models}
+    return Curve(PAIRS, right, time.perf_counter() - began)
 
 
-def repeated(models, text: str) -> Repeated:
-    """Which tokens of a list each model guesses in the second reading, from the third on."""
+def ask_all(models, text: str) -> Asked:
+    """Give each model the whole list and ask for every key of it, one question at a time."""
     text, notices = cut_text(text, what="The list")
-    tokenizer = models[0].tokenizer
-    most = (models[0].config.context - 2) // 2
-    ids = tokenizer.encode(" " + text.strip())
-    if len(ids) > most:
-        notices.append(f"Of the {len(ids):,} tokens the first {most} are read.")
-    ids = ids[:most]
-    tokens = np.array([[special(tokenizer, BEGIN), *ids, *ids]])
-    began, right = time.perf_counter(), {}
+    pairs = dict(PAIR.findall(text))
+    if len(pairs) > MOST:
+        notices.append(f"Of the {len(pairs):,} pairs the first {MOST} are read.")
+    pairs = dict(list(pairs.items())[:MOST])
+    listed = ", ".join(f"{key}: {value}" for key, value in pairs.items())
+    asked = [(f"{listed}. {key}?", f" {value}") for key, value in pairs.items()]
+    room = models[0].config.context - 1
+    if asked and max(len(models[0].tokenizer.encode(p + a)) for p, a in asked) > room:
+        notices.append(f"The list does not fit into the {room + 1} tokens that the models read.")
+        asked, pairs = [], {}
+    began, said = time.perf_counter(), {}
     for model in models:
-        guesses = gpt(model.params, tokens, model.config)[0, len(ids) + 2 : -1].argmax(-1)
-        right[model.name] = tuple((guesses == tokens[0, len(ids) + 3 :]).tolist())
-    names = tuple(tokenizer.name_of(token) for token in ids[2:])
-    return Repeated(names, right, " ".join(notices), time.perf_counter() - began)
+        said[model.name] = tuple(word.strip() for word in answers(model, asked)) if asked else ()
+    return Asked(tuple(pairs), tuple(pairs.values()), said, " ".join(notices),
+                 time.perf_counter() - began)  # fmt: skip
 
 
-def lost_in_words(found: Repeated) -> list[str]:
-    """One Markdown line for each model: what it repeated, what it lost struck out."""
-    lines = []
-    for name, right in found.right.items():
-        pairs = zip(found.tokens, right, strict=True)
-        words = "".join(shown(token, "" if ok else "~~") for token, ok in pairs)
-        lines.append(f"**{name}**, {sum(right)} of {len(right)} right: {words}")
-    return lines
+def table_of(found: Asked) -> str:
+    """Markdown: a row for each key, a column for each model; wrong answers are struck out."""
+    counts = [f"{name}, {found.right(name)} of {len(found.keys)} right" for name in found.said]
+    lines = [f"| asked for | {' | '.join(counts)} |", "|---|" + "---|" * len(counts)]
+    for i, (key, value) in enumerate(zip(found.keys, found.values, strict=True)):
+        cells = [shown(said[i], said[i] == value) for said in found.said.values()]
+        lines.append(f"| {shown(key, True)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def shown(token: str, around: str = "") -> str:
-    """A token's name as part of a running text, struck out or not."""
-    word = token.replace("·", " ")
-    space = " " if word.startswith(" ") or around else ""
-    inner = prose.literal(word.strip()) or "·"
-    return f"{space}{around}{inner}{around}"
+def shown(word: str, right: bool) -> str:
+    """A word for a cell of Markdown."""
+    inner = prose.literal(word).strip() or "·"
+    return inner if right else f"~~{inner}~~"
 
 
 def in_words(found: Curve) -> str:
-    first, last = found.words[0], found.words[-1]
+    first, last = found.pairs[0], found.pairs[-1]
     said = [
-        f"{name} from {right[0]:.0%} of {first} words to {right[-1]:.0%} of {last}"
+        f"{name} from {right[0]:.0%} with {first} pairs to {right[-1]:.0%} with {last}"
         for name, right in found.right.items()
     ]
-    return f"Right guesses in the second reading: {'; '.join(said)}."
+    return f"Right answers: {'; '.join(said)}."
 
 
 def verdict(found: Curve, state) -> str:
     """What was lost, in the longest lists of the training text and in the longest of all."""
-    at, last = found.words.index(LONGEST), found.words[-1]
-    dense, states = found.right["tiny-dense"], found.right[STATES]
-    kept = state_size(state)
-    cached = cache_bytes(engine.model("tiny-dense").config, 2 * LONGEST, 1)
+    at, last = found.pairs.index(LONGEST), found.pairs[-1]
+    dense, states, both = (found.right[name] for name in MODELS)
+    kept, config = state_size(state), engine.model("tiny-dense").config
+    first = (
+        f" That is not for want of room: with {found.pairs[0]} pairs the state is right in "
+        f"{states[0]:.0%}. What to keep, before anybody has asked, has to be learned, and in this "
+        "much reading it was not; attention learned to look back."
+        if states[0] < 0.5
+        else ""
+    )
     return (
-        f"At {LONGEST} words, the longest lists in the training text, attention is right at "
-        f"**{dense[at]:.0%}** of the words and the state at **{states[at]:.0%}**; of {last} words, "
-        f"longer than any that was read, at {dense[-1]:.0%} and {states[-1]:.0%}. To do it, "
-        f"attention keeps {cached:,} numbers for the {2 * LONGEST} words that it has read by then; "
-        f"the state has {kept:,}, as for the first word."
+        f"With {LONGEST} pairs, as many as the longest lists of the training text have, attention "
+        f"is right in **{dense[at]:.0%}** of the lists and the state in **{states[at]:.0%}**; with "
+        f"{last}, more than was ever read, in {dense[-1]:.0%} and {states[-1]:.0%}. The hybrid, "
+        f"with one layer of attention, stands at {both[at]:.0%} and {both[-1]:.0%}. Attention pays "
+        f"with {cache_bytes(config, 1, 1):,} numbers more for every token of the list; the state "
+        f"has {kept:,} for the first token and for the last.{first}"
     )
 
 
@@ -122,17 +133,17 @@ def state_size(model) -> int:
 def chart_of(found: Curve):
     alt = engine.altair()
     rows = [
-        {"model": name, "words": words, "right": share}
+        {"model": name, "pairs": pairs, "right": share}
         for name, right in found.right.items()
-        for words, share in zip(found.words, right, strict=True)
+        for pairs, share in zip(found.pairs, right, strict=True)
     ]
     order = list(found.right)
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True, strokeWidth=2)
         .encode(
-            alt.X("words:Q", title="words in the list", scale=alt.Scale(type="log", base=2)),
-            alt.Y("right:Q", title="right when read again", axis=alt.Axis(format="%"),
+            alt.X("pairs:Q", title="pairs in the list"),
+            alt.Y("right:Q", title="right answers", axis=alt.Axis(format="%"),
                   scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("model:N", sort=order, title=None, legend=LEGEND,
                             scale=alt.Scale(domain=order, range=[_hex(name) for name in order])),
@@ -140,7 +151,7 @@ def chart_of(found: Curve):
                 "model:N", sort=order, title=None, legend=LEGEND,
                 scale=alt.Scale(domain=order, range=[DASHES[name] for name in order]),
             ),
-            tooltip=["model:N", "words:Q", alt.Tooltip("right:Q", format=".0%")],
+            tooltip=["model:N", "pairs:Q", alt.Tooltip("right:Q", format=".0%")],
         )
         .properties(height=260)
     )  # fmt: skip
@@ -157,22 +168,20 @@ def recalling() -> Curve:
     models = [engine.model(name) for name in MODELS]
     found = curve(tuple(model.card.get("sha256", "") for model in models))
     st.altair_chart(chart_of(found), alt=in_words(found))
-    chapter.mark(
-        "computed", by=", ".join(MODELS), where=f"{ROWS} lists of each length",
-        seconds=found.seconds,
-    )  # fmt: skip
+    chapter.mark("computed", by=", ".join(MODELS), where="64 fresh lists of each length",
+                 seconds=found.seconds)  # fmt: skip
     chapter.text_twin(in_words(found))
     text = st.text_input(
-        "Your own list, which all three read twice", TEXT, key=f"{KEY}_text",
+        "Your own list, from which each key is asked", TEXT, key=f"{KEY}_text",
         persist_state="session", max_chars=20_000,
     )  # fmt: skip
-    own = repeated(models, text or "")
+    own = ask_all(models, text or "")
     if own.notice:
         st.markdown(f":small[:material/info: {prose.literal(own.notice)}]")
-    if not own.tokens:
-        chapter.explain("A list needs at least three words: the first two only say that it begins.")
+    if not own.keys:
+        chapter.explain("Write pairs, such as “pear: 3, egg: 5”. One is enough.")
         return found
-    st.markdown("\n\n".join(lost_in_words(own)))
-    chapter.mark("computed", by=", ".join(MODELS), where="struck out: not the best guess",
+    st.markdown(table_of(own))
+    chapter.mark("computed", by=", ".join(MODELS), where="the likeliest token each time",
                  seconds=own.seconds)  # fmt: skip
     return found

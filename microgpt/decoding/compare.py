@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import islice
@@ -29,11 +29,13 @@ from microgpt.tokens.files import write_atomically
 from microgpt.training.parallel import single_threaded_blas
 from microgpt.training.recipes import RECIPES, recipe_batches
 from microgpt.training.train import fresh_state, train_steps
+from microgpt.world.dice import Dice
+from microgpt.world.probes import recall_probe
 
 RECORDED = SHIPPED.parent / "recorded" / "architectures.json"
-NAMES = ("tiny-base", "tiny-moe", "tiny-ssm", "tiny-hybrid")
+NAMES = ("tiny-dense", "tiny-moe", "tiny-ssm", "tiny-hybrid")
 LENGTHS = (128, 256, 512, 1024, 2048, 4096)
-WORDS = (4, 8, 12, 16, 24, 30, 48)  # to be remembered
+PAIRS = (2, 3, 4, 6, 8, 12, 16, 20)  # of a key and a value, to be remembered
 ROUNDS, TOKENS = 5, 48
 
 
@@ -118,28 +120,34 @@ def counted(model) -> dict:
 
 
 def known(model) -> dict:
-    """What the model's card says, and how many words it can repeat."""
+    """What the model's card says, and how well it looks up what it has just read."""
     card = model.card
     found = {name: card.get(name) for name in ("held_out_loss", "abilities", "tokens_seen")}
-    found["recall"] = [
-        {"words": words, "right": round(recall(model, words), 4)}
-        for words in WORDS
-        if 2 * words < model.config.context
-    ]
+    found["recall"] = [{"pairs": n, "right": round(recall(model, n), 4)} for n in PAIRS]
     return found
 
 
-def recall(model, words: int, rows: int = 32, seed: int = SEED) -> float:
-    """The share of right best guesses when `words` random words are read a second time.
+def recall(model, pairs: int, rows: int = 64, seed: int = SEED) -> float:
+    """The share of fresh lists of so many pairs, as in "pear: 3, egg: 5. pear?", after which the
+    model's best guess is the value. Nothing in its weights knows the list."""
+    asked = [recall_probe(Dice(f"{seed}/{pairs}/{row}"), pairs) for row in range(rows)]
+    said = answers(model, [(probe.prompt, probe.answer) for probe in asked])
+    return float(np.mean([one == probe.answer for one, probe in zip(said, asked, strict=True)]))
 
-    Only what was read a moment ago can tell: nothing in the weights knows the order. The first
-    two words of the repetition are not counted, since nothing says that it has begun.
-    """
-    tokens = listed_twice(model, words, np.random.default_rng(seed), rows)
-    logits = gpt(model.params, tokens, model.config)
-    first = words + 2  # the position that should guess the third word of the repetition
-    guesses = logits[:, first:-1].argmax(-1)
-    return float((guesses == tokens[:, first + 1 :]).mean())
+
+def answers(model, asked: Sequence[tuple[str, str]]) -> list[str]:
+    """For each (prompt, answer) the model's best guess at each token of the answer, given those
+    before: all of it is the answer where the model would say it by itself."""
+    encode, begin = model.tokenizer.encode, special(model.tokenizer, BEGIN)
+    rows = [([begin, *encode(prompt)], encode(answer)) for prompt, answer in asked]
+    tokens = np.full((len(rows), max(len(p) + len(a) for p, a in rows)), begin)
+    for row, (prompt, answer) in zip(tokens, rows, strict=True):
+        row[: len(prompt) + len(answer)] = [*prompt, *answer]
+    best = gpt(model.params, tokens, model.config).argmax(-1)
+    return [
+        model.tokenizer.decode(guess[len(prompt) - 1 : len(prompt) + len(answer) - 1].tolist())
+        for guess, (prompt, answer) in zip(best, rows, strict=True)
+    ]
 
 
 def listed_twice(model, words: int, rng: np.random.Generator, rows: int):  # -> (rows, 1 + 2 words)

@@ -28,11 +28,12 @@ def trained(card: dict) -> str:
     """How a model came out of a training run."""
     recipe, options = card["recipe"], card["recipe"]["options"]
     start = f"the weights of {recipe['start']}" if recipe["start"] else "fresh weights"
+    cores = "one core" if options["threads"] == 1 else "two cores"
     return (
         f"`python -m microgpt train {recipe['name']}` makes it again, from seed {recipe['seed']}: "
         f"from {start}, {options['steps']:,} steps of {options['batch']} rows, "
         f"{card['tokens_seen']:,} tokens in all, AdamW with a peak learning rate of "
-        f"{options['rate']:g}; {card['training_seconds'] / 60:.0f} minutes on two cores, busy with "
+        f"{options['rate']:g}; {card['training_seconds'] / 60:.0f} minutes on {cores}, busy with "
         f"other work too. Loss on held-out documents: {card['held_out_loss']} nats per learned "
         f"token; {rounding(card)}."
     )

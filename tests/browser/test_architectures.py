@@ -1,11 +1,18 @@
-"""Chapter 11 in a browser: routes, the race, the scan and the lists, by mouse and keyboard."""
+"""Chapter 11 in a browser: table, routes, the race, the scan and the lists, by mouse and keyboard."""
 
 import re
 
 import pytest
 
 from microgpt.model.checkpoint import load
-from widgets import architectures, architectures_experts, architectures_scan, book, engine
+from widgets import (
+    architectures,
+    architectures_experts,
+    architectures_recall,
+    architectures_scan,
+    book,
+    engine,
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -66,4 +73,39 @@ def test_two_mixtures_learn_while_you_watch(page):
     tab.page.get_by_role("button", name="Train two small mixtures").click()
     tab.page.get_by_text(re.compile(r"After \d+ steps: without the balance loss")).wait_for()
     assert tab.page.get_by_text("Without the balance loss").count() > 0
+    assert not tab.problems
+
+
+def test_a_list_is_kept_by_some_and_lost_by_others(page):
+    tab = page(390)
+    tab.page.get_by_role("button", name="I have no idea: show me").click()
+    tab.page.get_by_text(f"With {architectures_recall.LONGEST} pairs").wait_for()
+    tab.settle()
+    text = "king: 4, box: 8, tree: 1"
+    field = tab.page.get_by_label(re.compile("^Your own list"))
+    field.fill(text)
+    field.press("Enter")
+    own = architectures_recall.ask_all([load(name) for name in architectures_recall.MODELS], text)
+    for name in own.said:
+        header = f"{name}, {own.right(name)} of 3 right"
+        tab.page.get_by_role("columnheader", name=header).wait_for()
+    wrong = sum(3 - own.right(name) for name in own.said)
+    assert tab.page.locator("table del").count() == wrong
+    field.fill("one")
+    field.press("Enter")
+    tab.page.get_by_text("One is enough.").wait_for()
+    assert not tab.problems
+
+
+def test_the_table_and_its_curves(page):
+    tab = page(1280)
+    table = architectures.recorded()
+    loss = table.models["tiny-ssm"]["held_out_loss"]
+    assert f"{loss:.4f}" in tab.page.locator(".architectures-table").inner_text()
+    tab.page.get_by_role("radio", name="Memory").click()
+    tab.settle()
+    said = architectures.in_words(table, "Memory")
+    tab.page.locator(f"[aria-label^='{said[:30]}'], [alt^='{said[:30]}']").first.wait_for(
+        state="attached"
+    )
     assert not tab.problems
