@@ -111,7 +111,7 @@ def verdict(found: Curve, state) -> str:
     first = (
         f" That is not for want of room: with {found.pairs[0]} pairs the state is right in "
         f"{states[0]:.0%}. What to keep, before anybody has asked, has to be learned, and in this "
-        "much reading it was not; attention learned to look back."
+        "much reading it was hardly learned; attention did learn to look back."
         if states[0] < 0.5
         else ""
     )
