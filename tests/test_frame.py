@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import gc
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import weakref
 from pathlib import Path
 
 import numba
@@ -438,6 +440,23 @@ def test_waiting_for_the_engine_ends_even_when_a_model_is_broken(monkeypatch):
     monkeypatch.setattr(engine, "HEAD_START", 0)
     monkeypatch.setattr(engine, "models", broken)
     assert all(event.wait(10) for event in engine.warm_up.__wrapped__().values())
+
+
+def test_what_stays_is_spared_by_the_collector_and_garbage_is_found_in_the_end():
+    class Ring:
+        pass
+
+    ring = Ring()
+    ring.self = ring
+    gone = weakref.ref(ring)
+    try:
+        engine.tidy()
+        assert gc.get_freeze_count() > 10_000, "the collector still looks at everything"
+        del ring
+        engine.tidy()
+        assert gone() is None
+    finally:
+        gc.unfreeze()
 
 
 def test_kernels_are_compiled_outside_the_server_and_found_in_the_cache(tmp_path):

@@ -13,6 +13,7 @@ import streamlit as st
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "tiny-base"  # whose kernels most pages need
 HEAD_START = 0.3  # seconds that the first page has to itself before the compiler starts
+TIDY = 30.0  # seconds from one time that garbage is collected thoroughly to the next
 MOST = 120  # seconds that compiling beside the server may take
 
 
@@ -100,14 +101,26 @@ def _warm(ready: dict[str, threading.Event]) -> None:
 
     from microgpt.training.parallel import share_memory
 
-    # Streamlit collects garbage after every run of a script and looks at every object for it. What
-    # has been loaded stays for good, so it need not be looked at: a fifth of a second per click.
-    gc.collect()
-    gc.freeze()
+    tidy()
     share_memory()
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         _compile("learning", load_too=False)  # few pages train: those find it on disk
     ready["learning"].set()
+    while True:
+        time.sleep(TIDY)
+        tidy()
+
+
+def tidy() -> None:
+    """Collect garbage, and keep what is left from being looked at until the next time.
+
+    Streamlit collects after every run of a script, ten times a second where two readers watch their
+    trainings, and looks at every object for it, while everybody waits. On a server that has been
+    visited for a while that took all of its time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _compile(part: str, load_too: bool = True) -> None:
