@@ -4,8 +4,8 @@ What memory bounds is fused here into single passes over each row: normalization
 masked softmax, gating, the loss, the optimizer. Matrix products stay with BLAS. The loops are
 plain Numba that any processor can run; they release the GIL (`nogil`), so threads overlap.
 
-Never `parallel=True` (two sessions at once would abort the process) and never `fastmath=True`
-(it assumes there is no infinity, but the mask is made of them): only the flags below. Kernels
+Never Numba's own threads (two sessions at once would abort the process) and never all of its fast
+math (it assumes there is no infinity, but the mask is made of them): only the flags below. Kernels
 that call each other share this file, because Numba's disk cache can't see changes elsewhere.
 """
 
