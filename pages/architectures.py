@@ -25,7 +25,7 @@ def main() -> None:
     show.comparison(table)
     chapter.explain(show.table_in_words(table))
     mixture = engine.model(experts.MODEL)
-    routed(mixture)
+    routed(mixture, table)
     state = engine.model(lists.STATES)
     remembered(state)
     lengths(table)
@@ -34,12 +34,12 @@ def main() -> None:
     real_models()
 
 
-def routed(model) -> None:
+def routed(model, table) -> None:
     config = model.config
     chapter.heading("Mixture of experts: not every token meets every weight")
     chapter.explain(
         "A hospital has many doctors, and a patient sees two of them: reception decides which. So "
-        "the hospital knows more than two doctors do, and a visit costs no more. In a "
+        "the hospital can know more than two doctors do, and a visit costs no more. In a "
         f"[[mixture of experts]] the [[feed-forward network]] of each [[layer]] is there "
         f"{config.experts} times, each half as wide. A small matrix, the router, scores them for "
         f"each [[token]]; the best {config.active} do the work, and their answers are added in the "
@@ -62,12 +62,13 @@ def routed(model) -> None:
         "for the first number, arithmetic for the second."
     )
     chapter.mark("computed", by="microgpt.model.costs", where="Mixtral's shape as published")
+    chapter.explain(show.experts_in_words(table))
 
 
 def remembered(model) -> None:
     chapter.heading("State space: a memory that never grows")
     chapter.explain(
-        "[[attention]] keeps everything: a [[key]] and a [[value]] for each token, in the "
+        "[[Attention]] keeps everything: a [[key]] and a [[value]] for each token, in the "
         "[[KV cache]]. A [[state space model]] keeps a fixed heap of numbers instead. Each token "
         "lets a part of it fade, writes something in, and reads something out; what it sets is how "
         "much. Go through a sentence and watch one row of that memory."

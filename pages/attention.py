@@ -16,7 +16,7 @@ def main() -> None:
     chapter.begin("attention")
     chapter.question(
         "How does a word know which other words matter?",
-        "Every [[token]] is a row of numbers now, but each still stands alone. [[attention]] lets "
+        "Every [[token]] is a row of numbers now, but each still stands alone. [[Attention]] lets "
         "it look back at those before it and take in what it needs.",
     )
     name = show.choose_model()
@@ -49,7 +49,7 @@ def by_hand() -> None:
     chapter.explain(
         "Think of a library. You come with a question: the :query[**query**]. Every book has a "
         "label on its spine: its :key[**key**]. What is written inside is its :value[**value**]. "
-        "A librarian would fetch the one book whose label fits best. [[attention]] takes a little "
+        "A librarian would fetch the one book whose label fits best. [[Attention]] takes a little "
         "of every book instead, the more the better its label fits. In a real model nobody writes "
         "the labels: three matrices make them from each token's numbers, and training finds the "
         "matrices."
@@ -112,7 +112,7 @@ def twins(model) -> None:
            f"**{says[1]}**." if same else "Forced onto the second, the first one's weights do "
            "change its answer.")
         + " The answer is in the :value[values] and in the layers that turn a job into its place. "
-        "[[attention]] is not an explanation; it is one half of the sum."
+        "[[Attention]] is not an explanation; it is one half of the sum."
     )  # fmt: skip
     chapter.mark("computed", by=model.name, where="56 sentences compared", seconds=seconds)
 

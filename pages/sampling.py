@@ -76,7 +76,7 @@ def stages(here, revealed: bool) -> Sampling:
     stays = float(heated[final > 0].sum())
     chapter.explain(
         "Move a knob and follow one row from left to right. The marks are scores; only the gaps "
-        "between them count, and the [[temperature]] stretches or squeezes those. [[softmax]] "
+        "between them count, and the [[temperature]] stretches or squeezes those. [[Softmax]] "
         "makes :probability[chances] of them. Then the unlikely are cut: by rank ([[top-k]]), by "
         "what the better ones already hold ([[top-p]]), or beside the best ([[min-p]]). Right now "
         f"the tokens that stay hold **{100 * stays:.1f} %**, so each is divided by that: "

@@ -127,7 +127,8 @@ def test_the_race_starts_alike_and_is_repeatable():
     words = architectures_balance.in_words(first)
     assert words.startswith("After 4 steps: without the balance loss")
     assert len(architectures_balance.rows_of(first, 1)) == len(first) * 8
-    architectures_balance.chart_of(first, 0).to_dict()
+    for layer in architectures_balance.chart_of(first, 0).to_dict()["layer"]:
+        assert layer["encoding"]["y"]["type"] == "quantitative", "two scales, and nothing is seen"
 
 
 def test_without_the_balance_loss_experts_stay_idle():
@@ -171,3 +172,18 @@ def test_a_table_that_is_missing_or_damaged_says_so(tmp_path, text):
         path.write_text(text)
     with pytest.raises(ValueError, match="python -m microgpt compare"):
         architectures.recorded(path)
+
+
+def test_the_race_is_a_job_like_all_training():
+    tokenizer = load(SHIPPED / "tiny-base").tokenizer
+    steps = architectures_balance.work(tokenizer, 3)
+    assert next(steps) == 3 and next(steps)[0].step == 0
+    steps.close()
+
+
+@pytest.mark.parametrize(("loss", "said"), [(0.3, "Here yes"), (0.7, "Here not yet")])
+def test_whether_experts_helped_is_read_off_the_table(loss, said):
+    models = report()["models"]
+    models["tiny-moe"] = {**models["tiny-moe"], "held_out_loss": loss}
+    words = architectures.experts_in_words(architectures.Table("", {}, models))
+    assert said in words and f"{loss:.3f}" in words

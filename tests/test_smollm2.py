@@ -33,16 +33,18 @@ def test_it_is_the_model_of_the_card(smollm2):
 
 
 def test_whole_numbers_stay_near_float32(smollm2, references):
-    """Rounding activations to 8 bits at 121 products moves each score by a few hundredths of
-    their spread (measured 0.02 to 0.05; llama.cpp, which rounds too, 0.04 to 0.12). Prompts are
-    read with 16 bits: there it is next to nothing. A wrong weight, position or mask moves scores
-    by the whole spread."""
+    """Rounding activations to 8 bits at 121 products moves the scores by a few hundredths of their
+    spread: all of them together, which changes no probability and depends on the processor's order
+    of sums (0 to 0.08), and each by itself (0.02 to 0.035 on 12 prompts and two processors; with the
+    common part llama.cpp, which rounds too, 0.04 to 0.12). Prompts are read with 16 bits: there it is
+    next to nothing. A wrong weight, position or mask moves scores by the whole spread."""
     for ids, reference in references:
         reader = Reader(smollm2, 64)
         reader.read(ids[:-1])
         for scores, most in ((reader.read(ids[-1:]), 0.08), (Reader(smollm2, 64).read(ids), 0.002)):
-            off = np.abs(scores - reference) / reference.std()
-            assert np.sqrt((off**2).mean()) < most and off.max() < 6 * most
+            off = (scores - reference) / reference.std()
+            assert off.std() < most and np.abs(off - off.mean()).max() < 6 * most
+            assert abs(off.mean()) < 3 * most
             assert scores.argmax() == reference.argmax()
 
 
@@ -56,7 +58,7 @@ def test_cached_equals_uncached(smollm2, references):
     one_by_one = decoder_for(smollm2).session(room=32)
     for token in ids:
         scores = one_by_one.step(token)
-    assert np.sqrt(((scores - whole) ** 2).mean()) < 0.1 * whole.std()
+    assert (scores - whole).std() < 0.1 * whole.std()
 
 
 def test_it_answers_in_words(smollm2):

@@ -1,18 +1,16 @@
 """Two small mixtures of experts learn in front of the reader, with and without the balance loss."""
 
-import time
+from collections.abc import Iterator
 
 import streamlit as st
 
 from microgpt.autograd.tensor import backend
 from microgpt.training.balance import EXPERTS, OPTIONS, Moment, race
-from microgpt.training.parallel import single_threaded_blas
-from widgets import chapter, engine
+from widgets import chapter, engine, jobs
 
 KEY = "architectures_balance"
 WEIGHTS = (0.0, 0.1)
 NAMES = ("without the balance loss", "with the balance loss")
-CAP = 12.0  # seconds; a slow machine stops earlier in the run, and says so
 IDLE = 0.03  # an expert with less than this share of the choices, a quarter of its part, is idle
 
 
@@ -53,63 +51,71 @@ def chart_of(moments: list[tuple[Moment, ...]], run: int):
         detail="expert:N",
         tooltip=["expert:N", "step:Q", alt.Tooltip("share:Q", format=".1%")],
     )  # fmt: skip
-    even = base.mark_rule(strokeDash=[4, 4], color="#8a7a00").encode(y=alt.datum(1 / EXPERTS))
+    even = (
+        alt.Chart(alt.Data(values=[{"share": 1 / EXPERTS}]))
+        .mark_rule(strokeDash=[4, 4], color="#8a7a00")
+        .encode(alt.Y("share:Q"))
+    )
     name = NAMES[run][0].upper() + NAMES[run][1:]
     return alt.layer(lines, even).properties(
-        height=150, title=alt.TitleParams(name, anchor="start", fontWeight="normal", fontSize=14)
+        height=240, title=alt.TitleParams(name, anchor="start", fontWeight="normal", fontSize=14)
     )
 
 
-def learn(tokenizer, seed: int, show) -> tuple[list[tuple[Moment, ...]], float]:
-    """Run both, calling `show(moments)` as they go; stops at the cap."""
-    moments, began = [], time.perf_counter()
-    shown = 0.0
-    with backend("fast"), single_threaded_blas():
-        for both in race(tokenizer, WEIGHTS, seed):
-            moments.append(both)
-            seconds = time.perf_counter() - began
-            if seconds - shown > 0.4 and len(moments) > 1:
-                shown = seconds
-                show(moments)
-            if seconds > CAP:
-                break
-    return moments, time.perf_counter() - began
+def work(tokenizer, seed: int) -> Iterator:
+    """What the job does: the seed, then the moments of both mixtures."""
+    yield seed
+    with backend("fast"):
+        yield from race(tokenizer, WEIGHTS, seed)
+
+
+def begin(tokenizer, seed: int) -> None:
+    """Start both; a callback."""
+    try:
+        jobs.start(KEY, lambda: work(tokenizer, seed))
+        st.session_state.pop(f"{KEY}:refused", None)
+    except ValueError as error:
+        st.session_state[f"{KEY}:refused"] = str(error)
+
+
+def moments_of(job) -> tuple[int, list[tuple[Moment, ...]]]:
+    """What a job has told so far: its seed, and the moments of both mixtures."""
+    events = list(job.events)
+    return (events[0], events[1:]) if events else (0, [])
+
+
+def draw(job) -> None:
+    """The job as it stands: a chart for each mixture, and in the end what happened."""
+    st.markdown(f":small[{jobs.in_words(job)}]")
+    if job.error:
+        st.error(job.error)
+    seed, moments = moments_of(job)
+    if not moments:
+        return
+    for run in range(len(NAMES)):
+        st.altair_chart(chart_of(moments, run), alt=in_words(moments))
+    if not job.going:
+        chapter.mark("measured", by="microgpt.training.balance", seconds=job.seconds,
+                     where=f"two runs of {moments[-1][0].step} steps, seed {seed}")  # fmt: skip
+        chapter.explain(in_words(moments))
 
 
 @st.fragment
 def balance(model) -> None:
     """Draw the widget."""
-    kept = st.session_state.setdefault(f"{KEY}:run", {"seed": 0})
-    again = "moments" in kept
-    pressed = st.button(
-        "Train them again, from other weights" if again else "Train two small mixtures",
-        key=f"{KEY}_go", type="primary",
+    job = jobs.mine(KEY)
+    seed = moments_of(job)[0] + 1 if job else 0
+    st.button(
+        "Train them again, from other weights" if job else "Train two small mixtures",
+        key=f"{KEY}_go", type="primary", on_click=begin, args=(model.tokenizer, seed),
     )  # fmt: skip
-    place = st.empty()
-
-    def show(moments):
-        with place.container():
-            for run in range(len(NAMES)):
-                st.altair_chart(chart_of(moments, run), alt=in_words(moments))
-
-    if pressed:
-        engine.wait()
-        seed = kept["seed"] + again
-        moments, seconds = learn(model.tokenizer, seed, show)
-        kept = {"seed": seed, "moments": moments, "seconds": seconds}
-        st.session_state[f"{KEY}:run"] = kept
-    if "moments" not in kept:
+    if refused := st.session_state.get(f"{KEY}:refused"):
+        st.warning(refused)
+    if job:
+        jobs.buttons(job, KEY)
+        jobs.follow(job, draw)
+    else:
         chapter.explain(
             "Both start from the same weights and read the same text. Watch the eight lines, one "
             "for each expert."
         )
-        return
-    moments = kept["moments"]
-    show(moments)
-    last = moments[-1][0].step
-    cut = "" if last == OPTIONS.steps else f", stopped after {CAP:.0f} s"
-    chapter.mark(
-        "measured", by="microgpt.training.balance", seconds=kept["seconds"],
-        where=f"two runs of {last} steps, seed {kept['seed']}{cut}",
-    )  # fmt: skip
-    chapter.explain(in_words(moments))

@@ -105,15 +105,14 @@ def in_words(found: Scan, channel: int) -> str:
 @st.fragment
 def machine(model) -> Scan:
     """Draw the widget."""
-    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        text = st.text_input(
-            "Your text", TEXT, key=f"{KEY}_text", persist_state="session", max_chars=20_000
-        )
-        layers = model.config.layers_of("ssm")
-        layer = st.segmented_control(
-            "Layer", layers, default=layers[-1], format_func=lambda i: str(i + 1), required=True,
-            key=f"{KEY}_layer", persist_state="session",
-        )  # fmt: skip
+    text = st.text_input(
+        "Your text", TEXT, key=f"{KEY}_text", persist_state="session", max_chars=20_000
+    )
+    layers = model.config.layers_of("ssm")
+    layer = st.segmented_control(
+        "Layer", layers, default=layers[-1], format_func=lambda i: str(i + 1), required=True,
+        key=f"{KEY}_layer", persist_state="session",
+    )  # fmt: skip
     found = scan(model, text or "", layer)
     for notice in found.notices:
         st.markdown(f":small[:material/info: {prose.literal(notice)}]")
