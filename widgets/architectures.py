@@ -25,7 +25,7 @@ STYLE = """<style>
 .architectures-table th:first-child { text-align: left; font-weight: 400; }
 </style>"""
 DASHES = {"tiny-dense": [1, 0], "tiny-moe": [8, 2], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
-COLORS = {"tiny-dense": "query", "tiny-moe": "probability", "tiny-ssm": "cache",
+COLORS = {"tiny-dense": "query", "tiny-moe": "gradient", "tiny-ssm": "cache",
           "tiny-hybrid": "value"}  # fmt: skip
 LEGEND = {"symbolType": "stroke", "orient": "top", "columns": 2}
 PROBES = ("coreference", "recall", "copy", "facts", "sum_scratchpad")

@@ -17,7 +17,7 @@ from widgets.components import component
 
 JOB = KEY = "pre_training"
 PROBLEM = "pre_training:start_problem"
-EVERY = 0.2  # seconds between two drawings
+EVERY = 0.23  # seconds between two drawings: more than four a second
 FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the learning rate, while it runs
 SLOWEST = 600.0  # seconds that a run may take on a free core
 
