@@ -92,6 +92,30 @@ def test_a_paused_job_frees_its_place_and_goes_on_where_it_was(desk):
     until(lambda: list(first.events) == [0, 1, 2, 3, 4])
 
 
+def test_what_a_job_has_set_for_its_steps_still_holds_when_it_goes_on(desk):
+    from microgpt.autograd.tensor import _fast, backend
+
+    def work():
+        with backend("readable"):
+            while gate.acquire():
+                yield _fast.get()
+                if last:
+                    break
+
+    gate, last = threading.Semaphore(1), []
+    job = Job("run", "x", work(), {"a"})
+    desk.add(job)
+    until(lambda: len(job.events) == 1)
+    desk.pause(job)
+    gate.release()
+    until(lambda: job.state == "paused")
+    last.append(True)
+    desk.resume(job)
+    gate.release()
+    until(lambda: job.state == "ended")
+    assert not job.error and set(job.events) == {False}
+
+
 def test_going_on_before_the_pause_has_come_is_no_pause(desk):
     job, gate = begin(desk)
     desk.pause(job)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from microgpt.autograd.tensor import backend
 from microgpt.training.balance import EXPERTS, OPTIONS, Moment, race
 from widgets import chapter, engine, jobs
 
@@ -65,8 +64,7 @@ def chart_of(moments: list[tuple[Moment, ...]], run: int):
 def work(tokenizer, seed: int) -> Iterator:
     """What the job does: the seed, then the moments of both mixtures."""
     yield seed
-    with backend("fast"):
-        yield from race(tokenizer, WEIGHTS, seed)
+    yield from race(tokenizer, WEIGHTS, seed)
 
 
 def begin(tokenizer, seed: int) -> None:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -51,6 +52,7 @@ class Job:
     seen: float = field(default_factory=time.monotonic)
     rest: str = ""  # what is asked of it: "paused", "ended" or nothing
     left: bool = False  # paused because its tab was gone
+    context: Context = field(default_factory=Context)  # a job that goes on has another thread
 
     @property
     def going(self) -> bool:
@@ -200,7 +202,7 @@ class Desk:
             crossing.wait()
             began, over = self.clock(), False
             try:
-                job.events.append(next(job.steps))
+                job.events.append(job.context.run(next, job.steps))
             except StopIteration:
                 over = True
             except Exception as error:  # whatever a job does, the server and the queue go on

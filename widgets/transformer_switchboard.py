@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from microgpt.autograd.tensor import backend
 from microgpt.insight import switchboard as board
 from microgpt.insight.switchboard import OPTIONS, PARTS, Moment
 from microgpt.model.gpt import count_parameters
@@ -30,8 +29,7 @@ def named(parts) -> str:
 def work(tokenizer, parts: tuple[str, ...], seed: int) -> Iterator:
     """What the job does: what is taken away and the seed, then the moments of both models."""
     yield parts, seed
-    with backend("fast"):
-        yield from board.race(tokenizer, ((), parts) if parts else ((),), seed)
+    yield from board.race(tokenizer, ((), parts) if parts else ((),), seed)
 
 
 def begin(name: str) -> None:
