@@ -104,6 +104,19 @@ def test_every_key_of_an_own_list_is_asked():
     assert many.notice
 
 
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [("pear:3 egg:5", "pear 3 egg 5"), ("pear : 3,egg  5.", "pear 3 egg 5"), ("a: b: c", "a b"),
+     ("pear", ""), ("pear:", ""), (": 3", ""), ("猫: 三", "猫 三"), ("🎉 = 🙂", "🎉 🙂"),
+     ("a" * 200_000, ""), (" " * 200_000, ""), ("a:" * 100_000, "a a"), ("a" + " " * 200_000, ""),
+     ("a " * 100_000, "a a")],
+)  # fmt: skip
+def test_pairs_are_found_however_they_are_written_and_soon(text, pairs):
+    """Found in one walk: a pattern that goes back would need minutes for the long ones."""
+    found = dict(architectures_recall.PAIR.findall(text))
+    assert found == dict(zip(*[iter(pairs.split())] * 2, strict=True))
+
+
 def test_the_longest_list_of_the_training_text_is_the_one_that_is_named():
     dice = Dice("lists")
     lengths = ["".join(piece.text for piece in recall_document(dice)).split(".")[0].count(",") + 1
