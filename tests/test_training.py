@@ -17,7 +17,7 @@ from microgpt.model.config import llama_style
 from microgpt.model.gpt import gpt, init_params
 from microgpt.training import recipes
 from microgpt.training.data import batches, encode_documents, pack, replies_only
-from microgpt.training.parallel import gradients
+from microgpt.training.parallel import _blas, gradients, single_threaded_blas
 from microgpt.training.recipes import RECIPES, find_recipe, recipe_batches, run, train_tokenizer
 from microgpt.training.train import Options, fresh_state, load_state, loss_function, save_state
 from microgpt.world.corpus import documents
@@ -111,6 +111,26 @@ def test_threads_and_micro_batches_give_the_same_gradient():
     first, second = of(2, 2), of(2, 2)
     assert first[0] == second[0]
     assert all((first[1][n] == second[1][n]).all() for n in whole)
+
+
+def test_blas_is_held_to_one_thread_until_the_last_who_wants_it_has_left():
+    """Two runs on a server overlap in any order; neither may free the other's limit, or keep it."""
+
+    def threads():
+        return {lib.num_threads for lib in _blas().select(user_api="blas").lib_controllers}
+
+    with _blas().limit(limits=2, user_api="blas"):
+        assert threads() == {2}
+        first, second = single_threaded_blas(), single_threaded_blas()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == {1}, "the second one still works"
+        with pytest.raises(KeyError), single_threaded_blas():
+            raise KeyError
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == {2}
 
 
 def test_it_learns_and_repeats_itself(tmp_path):

@@ -111,7 +111,7 @@ def balance(model) -> None:
         st.warning(refused)
     if job:
         jobs.buttons(job, KEY)
-        jobs.follow(job, draw)
+        jobs.follow(job, draw, 0.5)
     else:
         chapter.explain(
             "Both start from the same weights and read the same text. Watch the eight lines, one "

@@ -7,6 +7,7 @@ process fight for the cores, so BLAS itself is held to one thread meanwhile.
 import contextlib
 import contextvars
 import ctypes
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -15,14 +16,39 @@ from threadpoolctl import ThreadpoolController
 from microgpt.autograd.tensor import Tensor, backward
 
 
+class OneThread:
+    """The limit of one thread for BLAS. It holds for the whole program, so it is lifted when the
+    last of those who want it has left, in whichever order they leave."""
+
+    def __init__(self):
+        self._lock, self._wanted, self._limit = threading.Lock(), 0, None
+
+    @contextlib.contextmanager
+    def wanted(self):
+        with self._lock:
+            if not self._wanted:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._wanted += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if not self._wanted:
+                    self._limit.restore_original_limits()
+
+
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController()  # finding the loaded libraries takes milliseconds: once
 
 
+_one_thread = OneThread()
+
+
 def single_threaded_blas():
     """A context in which each matrix product runs on the thread that asked for it."""
-    return _blas().limit(limits=1, user_api="blas")
+    return _one_thread.wanted()
 
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # names of glibc's malloc.h
