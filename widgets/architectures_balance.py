@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from microgpt.training.balance import EXPERTS, OPTIONS, Moment, race
-from widgets import chapter, engine, jobs
+from widgets import chapter, engine, jobs, look
 
 KEY = "architectures_balance"
 WEIGHTS = (0.0, 0.1)
@@ -43,7 +43,7 @@ def rows_of(moments: list[tuple[Moment, ...]], run: int) -> list[dict]:
 def chart_of(moments: list[tuple[Moment, ...]], run: int):
     alt = engine.altair()
     base = alt.Chart(alt.Data(values=rows_of(moments, run)))
-    lines = base.mark_line(strokeWidth=2, color="#0072b2").encode(
+    lines = base.mark_line(strokeWidth=2, color=look.color("probability")).encode(
         alt.X("step:Q", title="step", scale=alt.Scale(domain=[0, OPTIONS.steps])),
         alt.Y("share:Q", title="share of the choices", axis=alt.Axis(format="%"),
               scale=alt.Scale(domain=[0, 0.6], clamp=True)),
@@ -52,7 +52,7 @@ def chart_of(moments: list[tuple[Moment, ...]], run: int):
     )  # fmt: skip
     even = (
         alt.Chart(alt.Data(values=[{"share": 1 / EXPERTS}]))
-        .mark_rule(strokeDash=[4, 4], color="#8a7a00")
+        .mark_rule(strokeDash=[4, 4], color=look.color("cache"))
         .encode(alt.Y("share:Q"))
     )
     name = NAMES[run][0].upper() + NAMES[run][1:]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from microgpt.model.checkpoint import load
+from microgpt.training.balance import OPTIONS
 from widgets import (
     architectures,
     architectures_experts,
@@ -68,11 +69,15 @@ def test_the_scan_goes_step_by_step(page):
     assert not tab.problems
 
 
-def test_two_mixtures_learn_while_you_watch(page):
+def test_two_mixtures_learn_while_you_watch_rest_and_go_on(page):
     tab = page(1280)
     tab.page.get_by_role("button", name="Train two small mixtures").click()
-    tab.page.get_by_text(re.compile(r"After \d+ steps: without the balance loss")).wait_for()
+    tab.page.get_by_role("button", name="Pause").click()
+    tab.page.get_by_text(re.compile(r"^Paused, \d+ s of work")).wait_for()
+    tab.page.get_by_role("button", name="Go on").click()
+    tab.page.get_by_text(f"After {OPTIONS.steps} steps: without the balance loss").wait_for()
     assert tab.page.get_by_text("Without the balance loss").count() > 0
+    assert tab.page.get_by_role("alert").count() == 0
     assert not tab.problems
 
 
