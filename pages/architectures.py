@@ -62,7 +62,7 @@ def routed(model, table) -> None:
         "for the first number, arithmetic for the second."
     )
     chapter.mark("computed", by="microgpt.model.costs", where="Mixtral's shape as published")
-    chapter.explain(show.experts_in_words(table))
+    show.worth_of_experts(table, config)
 
 
 def remembered(model) -> None:

@@ -198,5 +198,6 @@ def test_the_race_is_a_job_like_all_training():
 def test_whether_experts_helped_is_read_off_the_table(loss, said):
     models = report()["models"]
     models["tiny-moe"] = {**models["tiny-moe"], "held_out_loss": loss}
-    words = architectures.experts_in_words(architectures.Table("", {}, models))
+    words = architectures.experts_in_words(architectures.Table("", {}, models), architectures.MIXTRAL)
     assert said in words and f"{loss:.3f}" in words
+    assert ("from 25% of the tokens" in words) == (loss == 0.7), "two of eight"

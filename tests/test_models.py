@@ -69,6 +69,7 @@ def test_the_models_that_are_compared_differ_in_nothing_else(models):
     cards = [models[name].card for name in compare.NAMES]
     assert len({card["data_sha256"] for card in cards}) == 1, "other batches"
     assert len({card["tokens_seen"] for card in cards}) == 1
+    assert models["tiny-base"].card["tokens_seen"] > 2 * cards[0]["tokens_seen"], "chapter 11 says so"
     tokenizers = {tuple(map(tuple, models[name].tokenizer.merges)) for name in compare.NAMES}
     assert len(tokenizers) == 1
     options = [{k: v for k, v in card["recipe"]["options"].items() if k not in ("balance", "router_z")}

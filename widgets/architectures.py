@@ -34,10 +34,6 @@ CURVES = {  # what is drawn -> (key, factor, unit, axis)
     "One more token": ("step_seconds", 1e3, "ms", "milliseconds for one token"),
     "Memory": ("memory_bytes", 1 / 1024, "KB", "kilobytes of cache and state"),
 }
-WHY = (
-    " On average an expert learns from a quarter of the tokens; whether that is the reason was not "
-    "measured."
-)
 MIXTRAL = llama_style(  # Jiang et al. 2024, table 1
     vocab_size=32_000, context=32_768, layers=32, width=4_096, heads=32, kv_heads=8,
     hidden=14_336, mlp="moe", experts=8, active=2, tied=False,
@@ -168,16 +164,20 @@ def table_in_words(table: Table) -> str:
     )
 
 
-def experts_in_words(table: Table) -> str:
-    """Whether the weights that a token does not meet were of use."""
+def experts_in_words(table: Table, config: GPTConfig) -> str:
+    """Whether the weights that a token does not meet were of use, in a mixture of this shape."""
     dense, mixture = (table.models[name] for name in ("tiny-dense", "tiny-moe"))
     better = mixture["held_out_loss"] < dense["held_out_loss"]
     times = mixture["parameters"] / dense["parameters"]
+    why = (
+        f" On average an expert learns from {config.active / config.experts:.0%} of the tokens; "
+        "whether that is the reason was not measured."
+    )
     return (
         f"Is it better for that? Here {'yes' if better else 'not yet'}: with {times:.1f} times the "
         f"weights its [[held-out loss]] is {mixture['held_out_loss']:.3f}, that of tiny-dense "
         f"{dense['held_out_loss']:.3f}."
-        + ("" if better else WHY)
+        + ("" if better else why)
     )
 
 
@@ -208,6 +208,11 @@ def numbers_a_token(table: Table) -> int:
 
 def comparison(table: Table) -> None:
     st.html(in_html(rows_of(table)))
+    _mark(table)
+
+
+def worth_of_experts(table: Table, config: GPTConfig) -> None:
+    chapter.explain(experts_in_words(table, config))
     _mark(table)
 
 

@@ -11,13 +11,11 @@ from microgpt.decoding.prompt import cut_text
 from microgpt.model.costs import cache_bytes, state_numbers
 from microgpt.training.parallel import single_threaded_blas
 from widgets import chapter, engine, look, prose
-from widgets.architectures import LEGEND
+from widgets.architectures import COLORS, DASHES, LEGEND
 
 KEY = "architectures_recall"
 STATES = "tiny-ssm"
 MODELS = ("tiny-dense", STATES, "tiny-hybrid")
-DASHES = {"tiny-dense": [1, 0], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
-COLORS = {"tiny-dense": "query", "tiny-ssm": "cache", "tiny-hybrid": "value"}
 LONGEST = 12  # pairs of a list in the training text
 MOST = 24  # pairs of a reader's own list
 TEXT = "pear: 3, egg: 5, nose: 6, rain: 7, king: 2, hat: 9"
@@ -148,7 +146,8 @@ def chart_of(found: Curve):
             alt.Y("right:Q", title="right answers", axis=alt.Axis(format="%"),
                   scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("model:N", sort=order, title=None, legend=LEGEND,
-                            scale=alt.Scale(domain=order, range=[_hex(name) for name in order])),
+                            scale=alt.Scale(domain=order, range=[
+                                look.color(COLORS[name]) for name in order])),
             strokeDash=alt.StrokeDash(
                 "model:N", sort=order, title=None, legend=LEGEND,
                 scale=alt.Scale(domain=order, range=[DASHES[name] for name in order]),
@@ -157,10 +156,6 @@ def chart_of(found: Curve):
         )
         .properties(height=260)
     )  # fmt: skip
-
-
-def _hex(name: str) -> str:
-    return look.color(COLORS[name])
 
 
 @st.fragment
