@@ -22,8 +22,8 @@ from microgpt.tokens.bpe import train
 CONFIG = llama_style(
     vocab_size=320, context=64, layers=2, width=128, heads=4, kv_heads=2, hidden=192, rope_base=1e5
 )
-# Another order of sums can push an activation over the edge between two of its 65,535 codes.
-ALMOST = 0.002
+# Another order of sums can push an activation over the edge between two of its 255 codes.
+ALMOST = 0.05
 
 
 def packed_model(kind="Q4_1", table="Q8_0", config=CONFIG, scale=6):
@@ -107,7 +107,7 @@ def many(kind, raw, x):
 
 @pytest.mark.parametrize("kind", ["Q4_1", "Q4_0", "Q8_0"])
 @pytest.mark.parametrize(("rows", "groups", "tokens"), [(64, 1, 2), (128, 3, 4), (192, 18, 7)])
-def test_many_tokens_are_the_numpy_in_16_bits(kind, rows, groups, tokens):
+def test_many_tokens_are_the_numpy_in_whole_numbers(kind, rows, groups, tokens):
     raw, rng = random_blocks(kind, rows, groups), np.random.default_rng(9)
     x = rng.standard_normal((tokens, 32 * groups)).astype(np.float32)
     x *= np.float32([1, 1e-6, 1e6, 1e-30][:2] * tokens)[:tokens, None]
@@ -115,10 +115,10 @@ def test_many_tokens_are_the_numpy_in_16_bits(kind, rows, groups, tokens):
     found = many(kind, raw, x)
     assert found.shape == (tokens, rows)
     for row, one in zip(found, x, strict=True):
-        expected = packed.product(kind, raw, one, top=32767)
+        expected = packed.product(kind, raw, one)
         assert np.allclose(row, expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
         exact = blocks.dequantize(kind, raw) @ one
-        assert np.linalg.norm(row - exact) <= 1e-4 * np.linalg.norm(exact)
+        assert np.linalg.norm(row - exact) <= 0.012 * np.linalg.norm(exact)
     assert np.array_equal(many(kind, raw, x[None])[0], found), "any number of axes"
 
 
@@ -128,23 +128,28 @@ def test_the_largest_sums_of_many_tokens_do_not_overflow(kind):
     raw[..., 2 if kind != "Q4_1" else 4 :] = 0xFF if kind != "Q8_0" else 0x80  # 15, or -128
     x = np.ones((2, 64), np.float32) * np.float32([[1], [-1]])
     for row, one in zip(many(kind, raw, x), x, strict=True):
-        assert np.allclose(row, packed.product(kind, raw, one, top=32767), rtol=1e-5)
+        assert np.allclose(row, packed.product(kind, raw, one), rtol=1e-5)
 
 
-def test_the_instruction_for_pairs_does_what_the_loops_do():
+def test_the_instructions_for_bytes_do_what_the_loops_do():
     from numba import njit
 
-    if not batch_kernels.lanes_of_pairs():
-        pytest.skip("this processor has no instruction for pairs that is known here")
-    fast = batch_kernels.sum_pairs_fast
+    if not batch_kernels.lanes_of_bytes():
+        pytest.skip("this processor has no instructions for bytes that are known here")
+    fast, rng = batch_kernels.add_group_fast, np.random.default_rng(10)
     run = njit(lambda *given: fast(*given))
-    rng = np.random.default_rng(10)
-    weights = rng.integers(-(2**31), 2**31, 600, dtype=np.int32)
-    x = rng.integers(-(2**31), 2**31, 400, dtype=np.int32)
-    found, expected = np.zeros((2, 300), np.int32)
-    run(weights, 40, x, 7, 90, found, 16)
-    batch_kernels.sum_pairs_plain(weights, 40, x, 7, 90, expected, 16)
-    assert np.array_equal(found, expected) and np.count_nonzero(found) > 60
+    rows = rng.integers(0, 16, (3 * 8 * 16, 4), np.uint8).view(np.int32).ravel()
+    codes = rng.integers(-127, 128, (4, 5 * 32), np.int8)
+    rows[128:144], codes[:2, :32], codes[2:, :32] = 0x0F0F0F0F, 127, -127
+    row_scales, row_least = rng.standard_normal((2, 48)).astype(np.float32)
+    scales, sums = rng.standard_normal((2, 4, 5)).astype(np.float32)
+    found = rng.standard_normal(64).astype(np.float32)
+    for sheet, group in ((0, 4), (1, 0), (2, 3)):
+        expected = found.copy()
+        given = rows, row_scales, row_least, sheet, codes.view(np.int32), scales, sums, group
+        run(*given, found)
+        batch_kernels.add_group_plain(*given, expected)
+        assert np.allclose(found, expected, rtol=1e-5, atol=1e-3) and np.abs(found).max() > 100
 
 
 def test_half_floats_by_a_product_are_exact():
@@ -278,7 +283,8 @@ def test_the_weights_by_name_are_those_of_the_file(model):
     assert np.array_equal(table[tokens], model.params["model.embed_tokens.weight"][tokens])
     x = np.random.default_rng(12).standard_normal((3, 128)).astype(np.float32)
     for name in ("model.layers.0.self_attn.v_proj.weight", "model.layers.1.mlp.up_proj.weight"):
-        assert np.allclose(x @ parts[name].T, x @ model.params[name].T, atol=1e-3)
+        exact = x @ model.params[name].T
+        assert np.linalg.norm(x @ parts[name].T - exact) < 0.012 * np.linalg.norm(exact)
     values = trace(parts, tokens[:1], model.config)
     whole = trace(model.params, tokens[:1], model.config)
     assert np.abs(values["logits"] - whole["logits"]).max() < tolerance(model)

@@ -1,11 +1,12 @@
 """Many tokens times weights of 4 or 8 bits, in whole numbers: what reading a prompt is made of.
 
-Activations are rounded to 16 bits, so that next to nothing is lost. Two inputs share an int32, and
-so do the two weights they meet: processors multiply such pairs and add the two products up in one
-instruction, twice as many at a time as floats. Codes are expanded to pairs once for 16 rows, in the
-order in which they are read, and then serve all tokens.
+Activations are rounded to 8 bits, as for one token (`kernels.round_inputs`). Four of them share an
+int32, and so do the four weights they meet: processors multiply 32 such bytes and add neighbors up
+in one instruction, four times as many as floats. Codes are expanded to bytes once for 64 rows, in
+the order in which they are read, and then serve all tokens. A weight of 8 bits becomes two of 4,
+its high and its low half: two sheets of codes.
 
-All in plain loops, but for `sum_pairs_fast`, beside which stands its plain twin.
+All in plain loops, but for `add_group_fast`, beside which stands its plain twin.
 """
 
 from functools import cache
@@ -27,95 +28,126 @@ f4, i4 = np.float32, np.int32
 
 LANES = 16  # rows at a time
 TOKENS = 4  # tokens at a time: 4 x 16 sums fit the registers of every processor
-PAIRS = GROUP // 2
-TOP = 32767  # the largest code of an activation: 32 products with 128 still fit an int32
+FOURS = GROUP // 4
+STRIP = FOURS * LANES  # int32 of a group in 16 rows
+EACH = i4(0x0F0F0F0F)  # the low half of each byte
+FLIP = i4(-0x7F7F7F80)  # the highest bit of each byte: signed codes become code + 128
+TOP = 127  # the largest code of an activation: 32 products with 15, in pairs, fit an int16
 
 
 @cache
-def lanes_of_pairs() -> int:
-    """How many pairs this processor multiplies and adds in one instruction: 16 with AVX-512, 8
-    with AVX2, and 0 where no such instruction is known here or code is compiled for another."""
+def lanes_of_bytes() -> int:
+    """How many int32 of four bytes this processor multiplies and adds in one instruction: 16 with
+    AVX-512, 8 with AVX2, and 0 where no such instruction is known here or code is compiled for
+    another."""
     if numba.config.CPU_NAME or numba.config.CPU_FEATURES:
         return 0
     features = llvmlite.binding.get_host_cpu_features()
     return 16 if features.get("avx512bw") else 8 if features.get("avx2") else 0
 
 
-INSTRUCTIONS = {16: "llvm.x86.avx512.pmaddw.d.512", 8: "llvm.x86.avx2.pmadd.wd"}
+INSTRUCTIONS = {  # products of bytes, neighbors added up to int16; then those, added up to int32
+    16: ("llvm.x86.avx512.pmaddubs.w.512", "llvm.x86.avx512.pmaddw.d.512"),
+    8: ("llvm.x86.avx2.pmadd.ub.sw", "llvm.x86.avx2.pmadd.wd"),
+}
+FUSED = ("contract", "reassoc")  # a product and a sum may be one instruction
 
 
 @intrinsic
-def sum_pairs_fast(typing_context, weights, at, x, x_at, stride, sums, sums_at):
-    """`sum_pairs_plain` with that instruction, which LLVM does not find in loops. Measured: a
-    prompt is read in a third of the time."""
-    signature = types.void(weights, at, x, x_at, stride, sums, sums_at)
-    return signature, instructions_for_pairs
+def add_group_fast(typing_context, rows, row_scales, row_least, sheet, x, scales, sums, group, y):
+    """`add_group_plain` with those instructions, which LLVM does not find in loops. Measured: a
+    prompt is read in a quarter of the time."""
+    signature = types.void(rows, row_scales, row_least, sheet, x, scales, sums, group, y)
+    return signature, instructions_for_bytes
 
 
-def instructions_for_pairs(context, builder, signature, arguments):
-    lanes = lanes_of_pairs()
-    integer, place = ir.IntType(32), arguments[1].type
-    wide, numbers = ir.VectorType(integer, lanes), ir.VectorType(ir.IntType(16), 2 * lanes)
-    kind = ir.FunctionType(wide, [numbers, numbers])
-    multiply = cgutils.get_or_insert_function(builder.module, kind, INSTRUCTIONS[lanes])
-    _, at, _, x_at, stride, _, sums_at = arguments
+def instructions_for_bytes(context, builder, signature, arguments):
+    lanes, integer, single = lanes_of_bytes(), ir.IntType(32), ir.FloatType()
+    wholes, floats = ir.VectorType(integer, lanes), ir.VectorType(single, lanes)
+    smalls = ir.VectorType(ir.IntType(16), 2 * lanes)
+    tinies = ir.VectorType(ir.IntType(8), 4 * lanes)
+    kinds = ir.FunctionType(smalls, [tinies, tinies]), ir.FunctionType(wholes, [smalls, smalls])
+    multiply, gather = (
+        cgutils.get_or_insert_function(builder.module, kind, name)
+        for kind, name in zip(kinds, INSTRUCTIONS[lanes], strict=True)
+    )
+    pass_on = ir.FunctionType(smalls, [smalls])
+    names = ("rows", "row_scales", "row_least", "sheet", "x", "scales", "sums", "group", "y")
+    given = dict(zip(names, arguments, strict=True))
+    place, sheet, group = given["sheet"].type, given["sheet"], given["group"]
+    arrays = {
+        name: context.make_array(kind)(context, builder, given[name])
+        for name, kind in zip(names, signature.args, strict=True)
+        if isinstance(kind, types.Array)
+    }
 
-    def address(i, offset, kind):
-        array = context.make_array(signature.args[i])(context, builder, arguments[i])
-        return builder.bitcast(builder.gep(array.data, [offset]), kind.as_pointer())
+    def plus(start, number):
+        return builder.add(start, place(number))
 
-    def plus(value, number):
-        return builder.add(value, place(number))
+    def load(name, at, kind):
+        where = builder.gep(arrays[name].data, [at])
+        return builder.load(builder.bitcast(where, kind.as_pointer()), align=4)
 
-    for row in range(0, LANES, lanes):
-        totals = [ir.Constant(wide, None)] * TOKENS
-        for p in range(PAIRS):
-            rows = builder.load(address(0, plus(at, p * LANES + row), numbers), align=4)
-            for t in range(TOKENS):
-                start = builder.add(x_at, builder.mul(stride, place(t)))
-                pair = builder.load(address(2, plus(start, p), integer))
-                first = builder.insert_element(ir.Constant(wide, ir.Undefined), pair, integer(0))
-                same = builder.shuffle_vector(first, first, ir.Constant(wide, None))
-                products = builder.call(multiply, [rows, builder.bitcast(same, numbers)])
-                totals[t] = builder.add(totals[t], products)
+    def everywhere(name, t, at, kind):  # one number of token t in all lanes
+        stride = builder.extract_value(arrays[name].shape, 1)
+        at = builder.add(builder.mul(stride, place(t)), at)
+        one = load(name, at, kind.element)
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), one, integer(0))
+        return builder.shuffle_vector(first, first, ir.Constant(wholes, None))
+
+    vectors = range(0, LANES, lanes)
+    sums = {(t, v): ir.Constant(smalls, None) for t in range(TOKENS) for v in vectors}
+    rows_at, x_at = builder.mul(sheet, place(STRIP)), builder.mul(group, place(FOURS))
+    for p in range(FOURS):
+        codes = {v: load("rows", plus(rows_at, p * LANES + v), tinies) for v in vectors}
         for t in range(TOKENS):
-            builder.store(totals[t], address(5, plus(sums_at, t * ROWS + row), wide), align=4)
+            fours = builder.bitcast(everywhere("x", t, plus(x_at, p), wholes), tinies)
+            for v in vectors:
+                total = builder.add(sums[t, v], builder.call(multiply, [codes[v], fours]))
+                sums[t, v] = builder.asm(pass_on, "", "=x,0", [total], True)
+    scales_at, ones = builder.mul(sheet, place(LANES)), ir.Constant(smalls, [1] * (2 * lanes))
+    for (t, v), halves in sums.items():
+        whole = builder.sitofp(builder.call(gather, [halves, ones]), floats)
+        scale, least = (load(n, plus(scales_at, v), floats) for n in ("row_scales", "row_least"))
+        size, total = (everywhere(n, t, group, floats) for n in ("scales", "sums"))
+        y = load("y", place(t * LANES + v), floats)
+        y = builder.fadd(y, builder.fmul(least, total, FUSED), FUSED)
+        y = builder.fadd(y, builder.fmul(builder.fmul(scale, size, FUSED), whole, FUSED), FUSED)
+        where = builder.gep(arrays["y"].data, [place(t * LANES + v)])
+        builder.store(y, builder.bitcast(where, floats.as_pointer()), align=4)
     return context.get_dummy_value()
 
 
 @kernel
-def sum_pairs_plain(weights, at, x, x_at, stride, sums, sums_at):
-    """sums[sums_at + 64 t + j] = what 16 pairs of row j and token t give: 16 rows and 4 tokens.
+def add_group_plain(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
+    """Add to y (4 tokens, 16 rows), flat, what one group of 32 inputs gives.
 
-    weights[at:]: 16 pairs of 16 rows; x[x_at + stride * t:]: the 16 pairs of token t.
+    rows[128 sheet:]: 8 times 16 rows, four codes from 0 to 15 in each int32; their scales and least
+    weights: [16 sheet:]. x (4, I/4): four codes from -127 to 127 in each int32; their scales, and
+    sums of what the codes mean: (4, I/32).
     """
     for t in range(TOKENS):
         for j in range(LANES):
-            total = i4(0)
-            for p in range(PAIRS):
-                pair, other = weights[at + p * LANES + j], x[x_at + stride * t + p]
-                total += i4(np.int16(pair)) * i4(np.int16(other))
-                total += (pair >> i4(16)) * (other >> i4(16))
-            sums[sums_at + t * ROWS + j] = total
+            total, place = i4(0), sheet * LANES + j
+            for p in range(FOURS):
+                four, other = rows[sheet * STRIP + p * LANES + j], x[t, group * FOURS + p]
+                for k in range(4):
+                    total += i4(np.int8(four >> i4(8 * k))) * i4(np.int8(other >> i4(8 * k)))
+            y[t * LANES + j] += row_scales[place] * scales[t, group] * f4(total)
+            y[t * LANES + j] += row_least[place] * sums[t, group]
 
 
-def sum_pairs(weights, at, x, x_at, stride, sums, sums_at):
-    """The fast one of the two, where this processor has the instruction."""
+def add_group(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
+    """The fast one of the two, where this processor has the instructions."""
     raise NotImplementedError("Only compiled code calls this.")
 
 
-@overload(sum_pairs, inline="always")
-def _sum_pairs(weights, at, x, x_at, stride, sums, sums_at):
-    chosen = sum_pairs_fast if lanes_of_pairs() else sum_pairs_plain
-    return lambda weights, at, x, x_at, stride, sums, sums_at: chosen(
-        weights, at, x, x_at, stride, sums, sums_at
+@overload(add_group, inline="always")
+def _add_group(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
+    chosen = add_group_fast if lanes_of_bytes() else add_group_plain
+    return lambda rows, row_scales, row_least, sheet, x, scales, sums, group, y: chosen(
+        rows, row_scales, row_least, sheet, x, scales, sums, group, y
     )
-
-
-@inlined
-def paired(first, second):
-    """Two numbers of 16 bits in one int32."""
-    return (i4(first) & i4(0xFFFF)) | (i4(second) << i4(16))
 
 
 @inlined
@@ -127,120 +159,119 @@ def wide(bits):
 
 
 @kernel
-def round_pairs(x, pairs, scales, sums):  # (T, I) -> (T, I/2) int32, (T, I/32) twice
-    """x ~ scale * code with codes from -32767 to 32767, in pairs; sums are those of the x."""
+def round_tokens(x, codes, scales, sums):  # (T, I) -> (T, I) int8, (T, I/32) twice
+    """x ~ scale * code with codes from -127 to 127; sums are scale * (the codes added up)."""
     size = x.shape[1] // scales.shape[1]  # 32, but loops whose length is known would be unrolled
-    codes, all_bits = np.empty(size, np.int32), x.view(np.int32)
+    all_bits = x.view(np.int32)
     for t in range(x.shape[0]):
         for b in range(scales.shape[1]):
             first, last = b * size, (b + 1) * size
-            group, bits, row = x[t, first:last], all_bits[t, first:last], pairs[t, first // 2 :]
+            group, bits, row = x[t, first:last], all_bits[t, first:last], codes[t, first:last]
             most = i4(0)
             for j in range(size):  # without their signs, floats are in order as whole numbers too
                 most = i4(max(most, i4(bits[j] & i4(0x7FFFFFFF))))
             largest = i4(most).view(f4)
             inverse = f4(TOP) / largest if largest > f4(0) else f4(0)
             for j in range(size):
-                codes[j] = i4(np.rint(group[j] * inverse))
+                row[j] = np.int8(np.rint(group[j] * inverse))
             total = i4(0)
             for j in range(size):
-                total = i4(total + codes[j])
-            for j in range(size // 2):
-                row[j] = paired(codes[2 * j], codes[2 * j + 1])
+                total = i4(total + row[j])
             scales[t, b] = largest / f4(TOP)
             sums[t, b] = f4(total) * scales[t, b]
 
 
-def expand(weights, block, pairs, scales, least):
-    """Write 64 rows of one block as pairs, with their scales and least weights as floats."""
+def expand(weights, block, sheets, at, stride, rows, row_scales, row_least):
+    """Write 64 rows of one block as bytes, with their scales and least weights as floats: the
+    sheets of 16 rows from `at` on, those of the next 16 from `at + stride` on."""
     raise NotImplementedError("Only compiled code calls this.")
 
 
 @overload(expand)
-def _expand(weights, block, pairs, scales, least):
+def _expand(weights, block, at, stride, rows, row_scales, row_least):
     kind = expand8 if isinstance(weights, types.BaseTuple) else expand4
-    return lambda weights, block, pairs, scales, least: kind(weights, block, pairs, scales, least)
+    return lambda weights, block, at, stride, rows, row_scales, row_least: kind(
+        weights, block, at, stride, rows, row_scales, row_least
+    )
+
+
+@inlined
+def cut(x, start):
+    """Sixteen of x. Loops over the length of such a cut, unlike those over 16, use all lanes."""
+    return x[start : start + LANES]
 
 
 @kernel
-def expand4(weights, block, pairs, scales, least):
-    """From the layout of `packed.pack4`: each uint16 holds four codes of a row."""
+def expand4(weights, block, at, stride, rows, row_scales, row_least):
+    """From the layout of `packed.pack4`: each uint16 holds four codes of a row. One sheet."""
     numbers = weights[block * WORDS : (block + 1) * WORDS]
-    for g in range(GROUP // 4):
-        for lane in range(0, ROWS, LANES):
-            fours = numbers[g * ROWS + lane : g * ROWS + lane + LANES]
-            at = (lane * PAIRS) + 2 * g * LANES
-            even, odd = pairs[at : at + LANES], pairs[at + LANES : at + 2 * LANES]
-            for j in range(LANES):
+    for strip in range(ROWS // LANES):
+        sheet, lane = at + strip * stride, strip * LANES
+        for p in range(FOURS):
+            fours, row = cut(numbers, p * ROWS + lane), cut(rows, sheet * STRIP + p * LANES)
+            for j in range(len(row)):
                 four = i4(fours[j])
-                even[j] = (four & i4(15)) | (four & i4(0xF0)) << i4(12)
-                odd[j] = (four >> i4(8) & i4(15)) | (four & i4(0xF000)) << i4(4)
-    for j in range(ROWS):
-        scales[j] = wide(numbers[8 * ROWS + j])
-        least[j] = wide(numbers[9 * ROWS + j])
+                row[j] = (
+                    (four & i4(15)) | (four & i4(0xF0)) << i4(4)
+                    | (four & i4(0xF00)) << i4(8) | (four & i4(0xF000)) << i4(12)
+                )  # fmt: skip
+        for line, floats in ((8, row_scales), (9, row_least)):
+            halves, out = cut(numbers, line * ROWS + lane), cut(floats, sheet * LANES)
+            for j in range(len(out)):
+                out[j] = wide(halves[j])
 
 
 @kernel
-def expand8(weights, block, pairs, scales, least):
-    """From the layout of `packed.pack8`: a code is an int8, and there are no least weights."""
+def expand8(weights, block, at, stride, rows, row_scales, row_least):
+    """From the layout of `packed.pack8`, an int8 a code: code = 16 high + low - 128. Two sheets."""
     codes, halves = weights
-    for p in range(PAIRS):
-        start = (block * GROUP + 2 * p) * ROWS
-        for lane in range(0, ROWS, LANES):
-            first = codes[start + lane : start + lane + LANES]
-            second = codes[start + ROWS + lane : start + ROWS + lane + LANES]
-            row = pairs[lane * PAIRS + p * LANES : lane * PAIRS + (p + 1) * LANES]
-            for j in range(LANES):
-                row[j] = paired(first[j], second[j])
-    for j in range(ROWS):
-        scales[j] = wide(halves[block * ROWS + j])
-        least[j] = f4(0)
+    for strip in range(ROWS // LANES):
+        sheet, lane = at + strip * stride, strip * LANES
+        for p in range(FOURS):
+            start, place = (block * GROUP + 4 * p) * ROWS + lane, sheet * STRIP + p * LANES
+            first, second = cut(codes, start), cut(codes, start + ROWS)
+            third, fourth = cut(codes, start + 2 * ROWS), cut(codes, start + 3 * ROWS)
+            high, low = cut(rows, place), cut(rows, place + STRIP)
+            for j in range(len(high)):
+                four = FLIP ^ (
+                    (i4(first[j]) & i4(255)) | (i4(second[j]) & i4(255)) << i4(8)
+                    | (i4(third[j]) & i4(255)) << i4(16) | i4(fourth[j]) << i4(24)
+                )  # fmt: skip
+                high[j], low[j] = four >> i4(4) & EACH, four & EACH
+        place, sizes = sheet * LANES, cut(halves, block * ROWS + lane)
+        scales, next_scales = cut(row_scales, place), cut(row_scales, place + LANES)
+        least, next_least = cut(row_least, place), cut(row_least, place + LANES)
+        for j in range(len(sizes)):
+            size = wide(sizes[j])
+            scales[j], next_scales[j] = f4(16) * size, size
+            least[j], next_least[j] = f4(-128) * size, f4(0)
 
 
 @kernel
-def multiply_tokens(weights, block, pairs, scales, sums, out):
-    """out = x W^T for the packed rows from this block on. pairs (T, I/2), scales and sums
-    (T, I/32) of x, with T a multiple of 4; out (T, O)."""
-    groups, stride = scales.shape[1], pairs.shape[1]
-    flat = pairs.reshape(-1)
-    rows = np.empty(groups * PAIRS * ROWS, np.int32)
-    row_scales, row_least = np.empty((2, groups, ROWS), np.float32)
-    whole, y = np.empty(TOKENS * ROWS, np.int32), np.empty((TOKENS, ROWS), np.float32)
+def multiply_tokens(weights, block, sheets, codes, scales, sums, out):
+    """out = x W^T for the packed rows from this block on, each of so many sheets. codes (T, I/4),
+    scales and sums (T, I/32) of x, with T a multiple of 4; out (T, O)."""
+    groups, stride = scales.shape[1], scales.shape[1] * sheets
+    rows = np.empty(ROWS * FOURS * stride, np.int32)
+    row_scales, row_least = np.empty((2, ROWS * stride), np.float32)
+    y = np.empty(TOKENS * LANES, np.float32)
     for row in range(0, out.shape[1], ROWS):
         for b in range(groups):
-            place = rows[b * PAIRS * ROWS : (b + 1) * PAIRS * ROWS]
-            expand(weights, block, place, row_scales[b], row_least[b])
+            expand(weights, block, b * sheets, stride, rows, row_scales, row_least)
             block += 1
-        for token in range(0, out.shape[0], TOKENS):
-            for t in range(TOKENS):
-                clear(y[t])
-            for b in range(groups):
-                at = token * stride + b * PAIRS
-                for lane in range(0, ROWS, LANES):
-                    start = (b * ROWS + lane) * PAIRS
-                    sum_pairs(rows, start, flat, at, stride, whole, lane)
-                for t in range(TOKENS):
-                    add_scaled(
-                        y[t], whole[t * ROWS : (t + 1) * ROWS], scales[token + t, b],
-                        sums[token + t, b], row_scales[b], row_least[b],
-                    )  # fmt: skip
-            for t in range(TOKENS):
-                copy(y[t], out[token + t, row : row + ROWS])
-
-
-@inlined
-def clear(x):
-    for j in range(ROWS):
-        x[j] = f4(0)
-
-
-@inlined
-def copy(x, out):
-    for j in range(ROWS):
-        out[j] = x[j]
-
-
-@inlined
-def add_scaled(y, whole, size, total, row_scales, row_least):
-    for j in range(ROWS):
-        y[j] += row_scales[j] * size * f4(whole[j]) + row_least[j] * total
+        for strip in range(ROWS // LANES):  # their codes stay in the nearest cache meanwhile
+            for t in range(0, out.shape[0], TOKENS):
+                some = slice(t, t + TOKENS)
+                x, x_scales, x_sums = codes[some], scales[some], sums[some]
+                y[:] = f4(0)
+                sheet = strip * stride
+                for b in range(groups):
+                    for _ in range(sheets):
+                        add_group(
+                            rows, row_scales, row_least, sheet, x, x_scales, x_sums, b, y
+                        )  # fmt: skip
+                        sheet += 1
+                first = row + strip * LANES
+                for i in range(TOKENS):
+                    for j in range(LANES):
+                        out[t + i, first + j] = y[i * LANES + j]

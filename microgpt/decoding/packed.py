@@ -17,7 +17,7 @@ import numpy as np
 from microgpt.decoding import batch_kernels, kernels
 from microgpt.decoding.batch_kernels import TOKENS
 from microgpt.decoding.decoder import Decoder, aligned_room, supported
-from microgpt.decoding.kernels import GROUP, ROWS, pad
+from microgpt.decoding.kernels import GROUP, ROWS, WORDS, pad
 from microgpt.model import blocks
 from microgpt.model.gguf_model import Packed
 from microgpt.model.gpt import gpt
@@ -87,15 +87,14 @@ def pack8(raw):  # (R, N, 34) uint8 -> flat int8, flat uint16
     return np.ascontiguousarray(codes).ravel(), np.ascontiguousarray(scales).ravel()
 
 
-def product(kind: str, raw, x, top=127):  # (R, N, bytes) uint8, (I,) -> (R,)
-    """W x as the kernels work it out, in NumPy: x in codes from -top to top with a scale for each
-    32, whole-number sums in each block, and only those times the scales. `top` is 127 for one
-    token and 32767 for many, whose kernel has the room."""
+def product(kind: str, raw, x):  # (R, N, bytes) uint8, (I,) -> (R,)
+    """W x as the kernels work it out, in NumPy: x in codes from -127 to 127 with a scale for each
+    32, whole-number sums in each block, and only those times the scales."""
     groups = np.asarray(x, np.float32).reshape(-1, GROUP)
     largest = np.abs(groups).max(-1)
-    inverse = np.divide(top, largest, out=np.zeros_like(largest), where=largest > 0)
+    inverse = np.divide(127, largest, out=np.zeros_like(largest), where=largest > 0)
     rounded = np.rint(groups * inverse[:, None]).astype(np.int32)  # (N, 32)
-    scales = largest / np.float32(top)
+    scales = largest / np.float32(127)
     if kind == "Q8_0":
         codes, least = raw[..., 2:].view(np.int8).astype(np.int32), 0
     else:
@@ -166,10 +165,20 @@ class Columns:
         (*before, I), rows = x.shape, self.rows
         x = np.ascontiguousarray(x.reshape(-1, I))
         T, padded = len(x), pad(len(x), TOKENS)
-        pairs, out = np.zeros((padded, I // 2), np.int32), np.empty((padded, len(rows)), np.float32)
-        scales, sums = np.zeros((2, padded, I // GROUP), np.float32)
-        batch_kernels.round_pairs(x, pairs, scales, sums)
-        batch_kernels.multiply_tokens(rows.weights, rows.block, pairs, scales, sums, out)
+        out = np.empty((padded, len(rows)), np.float32)
+        eight_bits = isinstance(rows.weights, tuple)
+        if T == 1 and eight_bits:
+            kernels.product8(rows.weights, rows.block, x[0], out[0])
+        elif T == 1:
+            kernels.product4(rows.weights, rows.block * WORDS, x[0], out[0])
+        else:
+            codes, sheets = np.zeros((padded, I), np.int8), 2 if eight_bits else 1
+            scales, sums = np.zeros((2, padded, I // GROUP), np.float32)
+            batch_kernels.round_tokens(x, codes, scales, sums)
+            fours = codes.view(np.int32)
+            batch_kernels.multiply_tokens(
+                rows.weights, rows.block, sheets, fours, scales, sums, out
+            )
         return out[:T].reshape(*before, len(rows))
 
 
