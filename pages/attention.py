@@ -91,6 +91,13 @@ def pronoun(model) -> None:
         f"than looking: take {first.named()} away, and of the {first.name} the model answers "
         f"{first.without:.0%} instead of {first.whole:.0%}."
     )
+    if later := more.later_than(model):
+        lesson, seconds = more.lesson_of(later)
+        chapter.explain(
+            f"How clearly a head points is not fixed: training moves it. {later.name} went on from "
+            f"{model.name}, and there:\n\n{pronouns.figures(lesson)}"
+        )
+        chapter.mark("computed", by=later.name, where="the same sentences", seconds=seconds)
     twins(model)
 
 

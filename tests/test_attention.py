@@ -239,8 +239,11 @@ def test_the_lesson_on_the_pronoun_says_what_is_so(base):
     for kind in lesson.kinds:
         assert kind.n == 100 and kind.before >= 95 and kind.in_any >= 95 and 20 < kind.early < 80
         assert kind.in_any >= kind.strongest and kind.whole >= 0.95 and kind.without < 0.5
+        assert kind.without <= kind.without_first <= kind.whole
     payload(pronouns.as_data(lesson))
     assert f"**{lesson.kinds[0].strongest} of 100**" in pronouns.figures(lesson)
+    alone = replace(lesson.kinds[0], heads=((2, 3),), without_first=0.25)
+    assert pronouns.figures(replace(lesson, kinds=(alone,))).endswith("without this head **25%**.")
 
 
 @pytest.fixture(scope="module")
@@ -354,9 +357,8 @@ def test_the_page_reveals_the_lesson_and_has_no_slider_without_a_run(monkeypatch
     at.run()
     assert not at.exception and "attention_pronoun" in components(at)
     said = words(at)
-    assert "about as often as with a coin" in said and "same arcs, another answer" in " ".join(
-        h.value for h in at.header
-    )
+    assert "about as often as with a coin" in said and "tiny-chat went on from tiny-base" in said
+    assert "same arcs, another answer" in " ".join(h.value for h in at.header)
 
 
 @pytest.mark.parametrize("text", [TEXTS["empty"], TEXTS["markup"], "x" * 1_000_000])

@@ -284,6 +284,12 @@ def test_at_the_answer_named_heads_look_at_the_right_word_and_are_the_cause(base
     assert whole >= 0.95 and left < 0.5, "without them the answer is lost"
 
 
+def test_a_layer_that_looks_nowhere_has_no_strongest():
+    nothing, some = np.zeros((3, 2, 1)), np.array([[[0.0], [0.5]]] * 3)
+    seen = answers.Looks(some, nothing, nothing, some)
+    np.testing.assert_array_equal(seen.strongest(), [[0], [1]])
+
+
 def test_questions_point_at_the_words_they_mean(base):
     names = base.tokenizer.name_of
     for ability, pronouns in (("coreference_story", {" it"}), ("coreference_job", {" She", " He"})):

@@ -20,7 +20,7 @@ from microgpt.training.data import batches, encode_documents, pack, replies_only
 from microgpt.training.parallel import _blas, gradients, single_threaded_blas
 from microgpt.training.recipes import RECIPES, find_recipe, recipe_batches, run, train_tokenizer
 from microgpt.training.train import Options, fresh_state, load_state, loss_function, save_state
-from microgpt.world.corpus import documents
+from microgpt.world.corpus import documents, with_old
 
 CONFIG = llama_style(vocab_size=400, context=64, layers=2, width=32, heads=2, hidden=64)
 TINY = replace(
@@ -88,6 +88,30 @@ def test_only_the_assistant_is_learned(tokenizer):
     ids = np.array([tokenizer.specials["<|begin|>"], *tokenizer.encode(text, allow_special=True)])
     _, mask = replies_only(ids, np.ones(len(ids), bool), tokenizer)
     assert tokenizer.decode(ids[mask]) == "Good morning.<|end|>Bye!<|end|>"
+
+
+def test_documents_come_again_in_their_share():
+    mixed = list(itertools.islice(with_old(itertools.count(0), itertools.repeat("old"), 0.25, 1), 4000))
+    new = [one for one in mixed if one != "old"]
+    assert new == list(range(len(new))), "no new one is left out"
+    assert mixed.count("old") / 4000 == pytest.approx(0.25, abs=0.02)
+
+
+def test_what_the_start_has_read_is_learned_whole_and_only_in_training(monkeypatch, tokenizer):
+    monkeypatch.setitem(RECIPES, TINY.name, TINY)
+    chat = replace(TINY, name="chat", corpus="chat", start=TINY.name, only_replies=True)
+    some, all_of_it = replace(chat, again=0.2), replace(chat, again=1.0)
+
+    def first(recipe, part="train"):
+        return next(recipe_batches(recipe, tokenizer, part=part))
+
+    for one, other in zip(first(chat, "held-out"), first(some, "held-out"), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(first(chat).tokens, first(some).tokens)
+    streams = (itertools.islice(recipe_batches(r, tokenizer), 64) for r in (chat, some, all_of_it))
+    learned = [np.mean([(batch.weights > 0).mean() for batch in stream]) for stream in streams]
+    assert learned[0] < learned[1] < learned[2]
+    assert "again" not in recipes.as_dict(chat) and recipes.as_dict(some)["again"] == 0.2
 
 
 def test_threads_and_micro_batches_give_the_same_gradient():

@@ -1,5 +1,6 @@
 """The chapter on attention, its later sections drawn: by hand, shared heads, gallery, ablation."""
 
+import contextlib
 import time
 
 import streamlit as st
@@ -54,6 +55,16 @@ def pronoun(model) -> pronouns.Lesson:
     chapter.mark("computed", by=model.name, where=where, seconds=seconds)
     chapter.text_twin(pronouns.in_words(lesson))
     return lesson
+
+
+def later_than(model):
+    """A model at hand that was trained on from this one; None where none can be read."""
+    for name in engine.dense_models():
+        with contextlib.suppress(OSError, ValueError):
+            later = engine.load(name)
+            if later.card.get("recipe", {}).get("start") == model.name:
+                return later
+    return None
 
 
 @st.fragment

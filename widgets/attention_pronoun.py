@@ -37,8 +37,8 @@ class Kind:
     Of `n` sentences: in how many nothing gets more than the right word in the first of the heads,
     or than the token just after it there; in how many the word is first in at least one of them;
     and in how many the first head has it before the wrong word, at the answer and at the pronoun.
-    Mean weights on the right word and the wrong one, at both. `whole` and `without` are the shares
-    answered right with all heads, and without these.
+    Mean weights on the right word and the wrong one, at both. `whole`, `without_first` and
+    `without` are the shares answered right with all heads, without the first, and without these.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Kind:
     at_answer: tuple[float, float]
     at_pronoun: tuple[float, float]
     whole: float
+    without_first: float
     without: float
 
     def named(self) -> str:
@@ -103,13 +104,13 @@ def _kind(model, ability: str) -> Kind:
         tuple(float(w[:, layer, head].mean()) for w in (seen.right, seen.wrong))
         for seen in (there, early)
     ]
-    edit = ablation.without_heads(heads, model.config)
+    less = [ablation.without_heads(some, model.config) for some in (heads[:1], heads)]
     after = (there.after >= there.largest)[:, layer, head]
     return Kind(
         NAMES[ability], tuple(heads), len(asked), int(most[:, layer, head].sum()),
         int(after.sum()), int(any_of_them.sum()),
         *(round(seen.preferred()[layer, head] * len(asked)) for seen in (there, early)), *means,
-        *(worth.sentences(model, e, (ability,)) for e in (None, edit)),
+        *(worth.sentences(model, e, (ability,)) for e in (None, *less)),
     )  # fmt: skip
 
 
@@ -141,25 +142,17 @@ def figures(lesson: Lesson) -> str:
             more = f", the token just after it in {kind.just_after}"
         if kind.heads[1:]:
             more += f", and in one of {kind.named()} in {kind.in_any}"
+        left = f"without this head **{kind.without_first:.0%}**"
+        if kind.heads[1:]:
+            left += f", without all {len(kind.heads)} of them **{kind.without:.0%}**"
         lines.append(
             f"- **{kind.n} {kind.name}**, at the answer: in layer {layer + 1} head {head + 1} the "
             f"right word gets more than any other token in **{kind.strongest} of {kind.n}**{more}; "
             f"it is ahead of the wrong one in {kind.before} (mean weights {there}). At the "
             f"pronoun: ahead in {kind.early} of {kind.n} ({early}). Answered right: "
-            f"{kind.whole:.0%}; without {'these heads' if kind.heads[1:] else 'this head'} "
-            f"**{kind.without:.0%}**."
+            f"{kind.whole:.0%}; {left}."
         )
     return "\n".join(lines)
-
-
-def cause(lesson: Lesson) -> str:
-    """What taking the head away says about its part."""
-    lost = lesson.with_it - lesson.without_it
-    if lost < 0.02:
-        return "nothing is lost, so other heads can do its work."
-    if lesson.without_it < 0.55:
-        return "nearly all hangs on it."
-    return "it is a cause, and not the only one: other heads carry part of the answer."
 
 
 def in_words(lesson: Lesson) -> str:

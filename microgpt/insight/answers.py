@@ -51,7 +51,7 @@ class Looks:
 
     def strongest(self) -> np.ndarray:  # -> (L, H)
         """The share of sentences in which the right word gets more than any other token."""
-        return (self.right >= self.largest).mean(0)
+        return ((self.right >= self.largest) & (self.largest > 0)).mean(0)
 
     def preferred(self) -> np.ndarray:  # -> (L, H)
         """The share in which the right word gets more than the wrong one."""

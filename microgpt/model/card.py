@@ -28,6 +28,8 @@ def trained(card: dict) -> str:
     """How a model came out of a training run."""
     recipe, options = card["recipe"], card["recipe"]["options"]
     start = f"the weights of {recipe['start']}" if recipe["start"] else "fresh weights"
+    if recipe.get("again"):
+        start += f" and, so that less is forgotten, {recipe['again']:.0%} of what it had read"
     cores = "one core" if options["threads"] == 1 else "two cores"
     return (
         f"`python -m microgpt train {recipe['name']}` makes it again, from seed {recipe['seed']}: "

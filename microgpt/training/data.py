@@ -73,8 +73,9 @@ def pack(examples: Iterator, context: int, rows: int, pad: int, waiting=64):
 
 def _examples(documents, tokenizer, only_replies):
     while chunk := list(islice(documents, 256)):
-        for example in encode_documents(chunk, tokenizer):
-            yield replies_only(*example, tokenizer) if only_replies else example
+        for document, example in zip(chunk, encode_documents(chunk, tokenizer), strict=True):
+            chat = only_replies and document.kind == "chat"
+            yield replies_only(*example, tokenizer) if chat else example
 
 
 def batches(
@@ -89,8 +90,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Batches `start`, `start` + 1, ... of an endless corpus.
 
-    `write(seed)` gives documents. Every `chunk` batches are drawn from a seed of their own, so a
-    run that is resumed at any batch reads exactly what it would have read.
+    `write(seed)` gives documents; of chats, with `only_replies`, only what the assistant says is
+    learned. Every `chunk` batches are drawn from a seed of their own, so a run that is resumed at
+    any batch reads exactly what it would have read.
     """
     pad = tokenizer.specials[PAD]
     for number in range(start // chunk, 2**62):

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from microgpt.training.train import (
     save_state,
     train_steps,
 )
-from microgpt.world.corpus import chat_documents, documents
+from microgpt.world.corpus import chat_documents, documents, with_old
 
 CORPORA = {"world": documents, "chat": chat_documents}
 SAVE_EVERY = 60.0  # seconds of training between stored states
@@ -40,8 +41,9 @@ class Recipe:
     """Everything that decides what a training run gives.
 
     `corpus` names one of CORPORA; `start` the model whose weights and tokenizer it begins with
-    (None: fresh weights, and a tokenizer trained on the corpus). `snapshots` are the token counts
-    (in millions) at which the weights are kept beside the run.
+    (None: fresh weights, and a tokenizer trained on the corpus), `again` the share of documents
+    that are drawn from what that model has read. `snapshots` are the token counts (in millions) at
+    which the weights are kept beside the run.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Recipe:
     options: Options
     seed: int = 1
     start: str | None = None
+    again: float = 0.0
     only_replies: bool = False
     snapshots: tuple[float, ...] = ()
 
@@ -136,11 +139,20 @@ def train_tokenizer(recipe: Recipe, count=20_000) -> Tokenizer:
 
 
 def recipe_batches(recipe: Recipe, tokenizer, start=0, part="train") -> Iterator:
-    """The recipe's batches from number `start` on; another `part` gives other documents."""
+    """The recipe's batches from number `start` on; another `part` than "train" gives other
+    documents, all of the recipe's own corpus."""
+    write = CORPORA[recipe.corpus]
+    if recipe.again and part == "train":
+        write = partial(_with_what_was_read, recipe)
     return batches(
-        CORPORA[recipe.corpus], tokenizer, recipe.config.context, recipe.options.batch,
+        write, tokenizer, recipe.config.context, recipe.options.batch,
         f"{recipe.seed}/{part}", start, recipe.only_replies,
     )  # fmt: skip
+
+
+def _with_what_was_read(recipe: Recipe, seed: str) -> Iterator:
+    old = CORPORA[RECIPES[recipe.start].corpus](f"{seed}/again")
+    return with_old(CORPORA[recipe.corpus](seed), old, recipe.again, f"{seed}/mix")
 
 
 def held_out_loss(model: Model, recipe: Recipe) -> float:
@@ -208,6 +220,8 @@ def as_dict(recipe: Recipe) -> dict:
         del entries["options"]["balance"], entries["options"]["router_z"]
     if recipe.options.schedule == "linear":  # as in the cards that ship
         del entries["options"]["schedule"]
+    if not recipe.again:
+        del entries["again"]
     return entries
 
 

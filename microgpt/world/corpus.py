@@ -76,3 +76,10 @@ def chat_documents(seed, refuse=0.5):  # int or str, probability -> endless Docu
     dice = Dice(seed)
     while True:
         yield Document("chat", tuple(conversations.fine_tuning_document(dice, refuse)))
+
+
+def with_old(new, old, share, seed):  # two endless Document iterators -> a third
+    """New documents with a `share` of old ones in between: who reads only new ones forgets."""
+    dice = Dice(seed)
+    while True:
+        yield next(old if dice.chance(share) else new)
