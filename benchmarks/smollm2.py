@@ -82,7 +82,7 @@ def our_prefill(decoder) -> tuple[float, np.ndarray]:
 def against(backend: str, what: str, ours, threads: int = 1) -> dict:
     path = model_file()
     decoder = decoder_for(load("smollm2"))
-    decoder.threads = decoder.head_threads = threads
+    decoder.threads = decoder.step_threads = threads
     with tempfile.TemporaryDirectory() as folder, single_threaded_blas():
         binary, libraries = built(Path(folder))
         cpu = library(libraries, f"ggml-cpu-{backend}")

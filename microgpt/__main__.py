@@ -13,6 +13,7 @@ import numpy as np
 from microgpt.alignment import experiments
 from microgpt.alignment import recipes as alignment
 from microgpt.decoding import compare, pipeline
+from microgpt.decoding.decoders import use_all_cores
 from microgpt.decoding.evaluate import SEED, evaluate
 from microgpt.decoding.generate import generate
 from microgpt.decoding.prompt import fit_conversation
@@ -64,7 +65,7 @@ def sampling_of(args) -> Sampling:
 
 def generate_command(args) -> None:
     """Continue a text; the answer streams unless it is wanted as JSON."""
-    model, prompt = load(args.model), read_text(args.prompt)
+    model, prompt = use_all_cores(load(args.model)), read_text(args.prompt)
     begin, end = chat.begin_of(model.tokenizer), chat.end_of(model.tokenizer)
     ids = [begin, *model.tokenizer.encode(prompt)]
     steps = generate(
@@ -124,7 +125,7 @@ def chat_turn(model, messages: list[Message], args, turn: int) -> list[Message]:
 
 def chat_command(args) -> None:
     """Talk until the input ends, or Ctrl-C."""
-    model = load(args.model)
+    model = use_all_cores(load(args.model))
     messages = [Message("system", args.system)] if args.system else []
     if sys.stdin.isatty():
         say(f"You talk with {model.name}. An empty line or Ctrl-D ends it.")

@@ -248,13 +248,34 @@ def test_two_threads_read_what_one_reads(model, monkeypatch):
         assert np.abs(one - two).max() < ALMOST
 
 
-def test_a_product_of_the_head_that_is_shared_is_the_same(model, monkeypatch):
-    decoder, alone, shared = decoder_for(model), [], []
-    for threads, found in ((1, alone), (2, shared), (3, shared)):
-        monkeypatch.setattr(decoder, "head_threads", threads)
-        session = decoder.session()
-        found.append([session.step(token) for token in (5, 9, 300)])
-    assert all(np.allclose(alone[0], one, rtol=1e-5, atol=1e-5) for one in shared)
+@pytest.mark.parametrize("team", [2, 3])
+def test_threads_that_share_a_token_read_it_as_one_does(model, monkeypatch, team):
+    decoder, tokens = decoder_for(model), [5, 9, 300, 0, 7, 7]
+    alone = decoder.session()
+    monkeypatch.setattr(decoder, "step_threads", team)
+    together = decoder.session()
+    assert (alone.team, together.team) == (1, team)
+    for token in tokens * 3:
+        assert np.array_equal(alone.step(token), together.step(token))
+    assert np.array_equal(alone.keys, together.keys) and together.position == 18
+
+
+def test_a_text_whose_threads_waited_too_long_goes_on_alone(model, monkeypatch):
+    decoder = decoder_for(model)
+    monkeypatch.setattr(decoder, "step_threads", 2)
+    session, expected = decoder.session(), decoder.session()
+    monkeypatch.setattr("microgpt.decoding.decoder.PATIENCE", -1)
+    first = session.step(5)
+    assert session.team == 1 and np.array_equal(first, expected.step(5))
+    assert np.array_equal(session.step(6), expected.step(6))
+
+
+def test_heads_that_share_a_block_are_left_to_one_thread(monkeypatch):
+    model = packed_model(config=replace(CONFIG, heads=16, kv_heads=16))
+    decoder = decoder_for(model)
+    monkeypatch.setattr(decoder, "step_threads", 2)
+    assert decoder.session().team == 1
+    assert np.isfinite(decoder.session().step(5)).all()
 
 
 def test_a_stretch_that_fails_leaves_nobody_waiting(model, monkeypatch):

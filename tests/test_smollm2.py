@@ -35,13 +35,14 @@ def test_it_is_the_model_of_the_card(smollm2):
 def test_whole_numbers_stay_near_float32(smollm2, references):
     """Rounding activations to 8 bits at 121 products moves the scores by a few hundredths of their
     spread: all of them together, which changes no probability and depends on the processor's order
-    of sums (0 to 0.08), and each by itself (0.02 to 0.035 on 12 prompts and two processors; with the
-    common part llama.cpp, which rounds too, 0.04 to 0.12). Prompts are read with 16 bits: there it is
-    next to nothing. A wrong weight, position or mask moves scores by the whole spread."""
+    of sums (0 to 0.09), and each by itself (0.02 to 0.035 on 12 prompts and two processors; with the
+    common part llama.cpp, which rounds too, 0.04 to 0.12). A wrong weight, position or mask moves
+    scores by the whole spread."""
+    most = 0.08
     for ids, reference in references:
         reader = Reader(smollm2, 64)
         reader.read(ids[:-1])
-        for scores, most in ((reader.read(ids[-1:]), 0.08), (Reader(smollm2, 64).read(ids), 0.002)):
+        for scores in (reader.read(ids[-1:]), Reader(smollm2, 64).read(ids)):
             off = (scores - reference) / reference.std()
             assert off.std() < most and np.abs(off - off.mean()).max() < 6 * most
             assert abs(off.mean()) < 3 * most

@@ -64,14 +64,6 @@ def add_group_fast(typing_context, rows, row_scales, row_least, sheet, x, scales
 def instructions_for_bytes(context, builder, signature, arguments):
     lanes, integer, single = lanes_of_bytes(), ir.IntType(32), ir.FloatType()
     wholes, floats = ir.VectorType(integer, lanes), ir.VectorType(single, lanes)
-    smalls = ir.VectorType(ir.IntType(16), 2 * lanes)
-    tinies = ir.VectorType(ir.IntType(8), 4 * lanes)
-    kinds = ir.FunctionType(smalls, [tinies, tinies]), ir.FunctionType(wholes, [smalls, smalls])
-    multiply, gather = (
-        cgutils.get_or_insert_function(builder.module, kind, name)
-        for kind, name in zip(kinds, INSTRUCTIONS[lanes], strict=True)
-    )
-    pass_on = ir.FunctionType(smalls, [smalls])
     names = ("rows", "row_scales", "row_least", "sheet", "x", "scales", "sums", "group", "y")
     given = dict(zip(names, arguments, strict=True))
     place, sheet, group = given["sheet"].type, given["sheet"], given["group"]
@@ -95,27 +87,47 @@ def instructions_for_bytes(context, builder, signature, arguments):
         first = builder.insert_element(ir.Constant(kind, ir.Undefined), one, integer(0))
         return builder.shuffle_vector(first, first, ir.Constant(wholes, None))
 
-    vectors = range(0, LANES, lanes)
-    sums = {(t, v): ir.Constant(smalls, None) for t in range(TOKENS) for v in vectors}
     rows_at, x_at = builder.mul(sheet, place(STRIP)), builder.mul(group, place(FOURS))
-    for p in range(FOURS):
-        codes = {v: load("rows", plus(rows_at, p * LANES + v), tinies) for v in vectors}
-        for t in range(TOKENS):
-            fours = builder.bitcast(everywhere("x", t, plus(x_at, p), wholes), tinies)
-            for v in vectors:
-                total = builder.add(sums[t, v], builder.call(multiply, [codes[v], fours]))
-                sums[t, v] = builder.asm(pass_on, "", "=x,0", [total], True)
-    scales_at, ones = builder.mul(sheet, place(LANES)), ir.Constant(smalls, [1] * (2 * lanes))
-    for (t, v), halves in sums.items():
-        whole = builder.sitofp(builder.call(gather, [halves, ones]), floats)
+    totals = sum_bytes(
+        builder, lanes, lambda p, v, kind: load("rows", plus(rows_at, p * LANES + v), kind),
+        lambda p, t: everywhere("x", t, plus(x_at, p), wholes),
+    )  # fmt: skip
+    scales_at = builder.mul(sheet, place(LANES))
+    for (t, v), total in totals.items():
+        whole = builder.sitofp(total, floats)
         scale, least = (load(n, plus(scales_at, v), floats) for n in ("row_scales", "row_least"))
-        size, total = (everywhere(n, t, group, floats) for n in ("scales", "sums"))
+        size, lift = (everywhere(n, t, group, floats) for n in ("scales", "sums"))
         y = load("y", place(t * LANES + v), floats)
-        y = builder.fadd(y, builder.fmul(least, total, FUSED), FUSED)
+        y = builder.fadd(y, builder.fmul(least, lift, FUSED), FUSED)
         y = builder.fadd(y, builder.fmul(builder.fmul(scale, size, FUSED), whole, FUSED), FUSED)
         where = builder.gep(arrays["y"].data, [place(t * LANES + v)])
         builder.store(y, builder.bitcast(where, floats.as_pointer()), align=4)
     return context.get_dummy_value()
+
+
+def sum_bytes(builder, lanes, codes_of, four_of):
+    """The int32 sums of a group by (token, row): codes_of(p, row, kind) times four_of(p, token)."""
+    wholes, smalls, tinies = (
+        ir.VectorType(ir.IntType(bits), lanes * 32 // bits) for bits in (32, 16, 8)
+    )
+    kinds = ir.FunctionType(smalls, [tinies, tinies]), ir.FunctionType(wholes, [smalls, smalls])
+    multiply, gather = (
+        cgutils.get_or_insert_function(builder.module, kind, name)
+        for kind, name in zip(kinds, INSTRUCTIONS[lanes], strict=True)
+    )
+    vectors = range(0, LANES, lanes)
+    sums = {(t, v): ir.Constant(smalls, None) for t in range(TOKENS) for v in vectors}
+    for p in range(FOURS):
+        codes = {v: codes_of(p, v, tinies) for v in vectors}
+        for t in range(TOKENS):
+            fours = builder.bitcast(four_of(p, t), tinies)
+            for v in vectors:
+                total = builder.add(sums[t, v], builder.call(multiply, [codes[v], fours]))
+                # Nothing, but in its place: else LLVM loads all codes first, more than it can hold.
+                as_is = ir.FunctionType(smalls, [smalls])
+                sums[t, v] = builder.asm(as_is, "", "=x,0", [total], True)
+    ones = ir.Constant(smalls, [1] * smalls.count)
+    return {place: builder.call(gather, [total, ones]) for place, total in sums.items()}
 
 
 @kernel
@@ -196,7 +208,7 @@ def _expand(weights, block, at, stride, rows, row_scales, row_least):
 
 
 @inlined
-def cut(x, start):
+def sixteen(x, start):
     """Sixteen of x. Loops over the length of such a cut, unlike those over 16, use all lanes."""
     return x[start : start + LANES]
 
@@ -208,7 +220,7 @@ def expand4(weights, block, at, stride, rows, row_scales, row_least):
     for strip in range(ROWS // LANES):
         sheet, lane = at + strip * stride, strip * LANES
         for p in range(FOURS):
-            fours, row = cut(numbers, p * ROWS + lane), cut(rows, sheet * STRIP + p * LANES)
+            fours, row = sixteen(numbers, p * ROWS + lane), sixteen(rows, sheet * STRIP + p * LANES)
             for j in range(len(row)):
                 four = i4(fours[j])
                 row[j] = (
@@ -216,7 +228,7 @@ def expand4(weights, block, at, stride, rows, row_scales, row_least):
                     | (four & i4(0xF00)) << i4(8) | (four & i4(0xF000)) << i4(12)
                 )  # fmt: skip
         for line, floats in ((8, row_scales), (9, row_least)):
-            halves, out = cut(numbers, line * ROWS + lane), cut(floats, sheet * LANES)
+            halves, out = sixteen(numbers, line * ROWS + lane), sixteen(floats, sheet * LANES)
             for j in range(len(out)):
                 out[j] = wide(halves[j])
 
@@ -229,18 +241,18 @@ def expand8(weights, block, at, stride, rows, row_scales, row_least):
         sheet, lane = at + strip * stride, strip * LANES
         for p in range(FOURS):
             start, place = (block * GROUP + 4 * p) * ROWS + lane, sheet * STRIP + p * LANES
-            first, second = cut(codes, start), cut(codes, start + ROWS)
-            third, fourth = cut(codes, start + 2 * ROWS), cut(codes, start + 3 * ROWS)
-            high, low = cut(rows, place), cut(rows, place + STRIP)
+            first, second = sixteen(codes, start), sixteen(codes, start + ROWS)
+            third, fourth = sixteen(codes, start + 2 * ROWS), sixteen(codes, start + 3 * ROWS)
+            high, low = sixteen(rows, place), sixteen(rows, place + STRIP)
             for j in range(len(high)):
                 four = FLIP ^ (
                     (i4(first[j]) & i4(255)) | (i4(second[j]) & i4(255)) << i4(8)
                     | (i4(third[j]) & i4(255)) << i4(16) | i4(fourth[j]) << i4(24)
                 )  # fmt: skip
                 high[j], low[j] = four >> i4(4) & EACH, four & EACH
-        place, sizes = sheet * LANES, cut(halves, block * ROWS + lane)
-        scales, next_scales = cut(row_scales, place), cut(row_scales, place + LANES)
-        least, next_least = cut(row_least, place), cut(row_least, place + LANES)
+        place, sizes = sheet * LANES, sixteen(halves, block * ROWS + lane)
+        scales, next_scales = sixteen(row_scales, place), sixteen(row_scales, place + LANES)
+        least, next_least = sixteen(row_least, place), sixteen(row_least, place + LANES)
         for j in range(len(sizes)):
             size = wide(sizes[j])
             scales[j], next_scales[j] = f4(16) * size, size

@@ -13,6 +13,8 @@ from microgpt.decoding.kernels import BLOCK, DEPTH, LANES, pad
 from microgpt.model.cache import KVCache
 from microgpt.model.positions import rope_table
 
+PATIENCE = 500_000  # looks, 10 to 20 ms: after a token that waited so long a text goes on alone
+
 
 def supported(config) -> bool:
     """Whether the compiled step knows this architecture: Llama's, with any grouping and window."""
@@ -28,7 +30,7 @@ class Decoder:
     """
 
     prefill = None  # reading many tokens at once is left to `gpt` with a cache
-    threads, head_threads = 1, 1  # that read a text, and that share a token's product of the head
+    threads, step_threads = 1, 1  # that read a text, and that share a single token
 
     def __init__(self, model, halves: bool = True):
         if not supported(model.config):
@@ -67,6 +69,7 @@ class Session:
             pad(room, LANES) // LANES, pad(D, DEPTH) // DEPTH, pad(D, LANES) // LANES
         )  # fmt: skip
         self.decoder, self.position, self.room = decoder, 0, room
+        self.team = decoder.step_threads if D % LANES == 0 else 1  # else heads share a block
         self.keys = np.zeros((L, G, key_blocks, panels, BLOCK), np.float32)
         self.values = np.zeros((L, G, 2 * panels, value_tiles, BLOCK), np.float32)
         window = config.window or config.context
@@ -117,16 +120,27 @@ class Session:
             raise ValueError(f"Tokens go from 0 to {config.vocab_size - 1}, but this is {token}.")
         if self.position >= self.room:
             raise ValueError(f"This session has room for {self.room} tokens, and they are read.")
+        d, C, D = self.decoder, config.width, config.head_size
         logits = np.empty(pad(config.vocab_size, LANES), np.float32)
-        last = np.empty(pad(config.width, DEPTH), np.float32)
-        d = self.decoder
-        own = logits if d.head_threads == 1 else logits[:0]
-        kernels.decode_step(
-            token, self.position, d.weights, d.head, d.head_at, d.embedding, d.norms, *d.rotation,
-            self.keys, self.values, *self.numbers, last, own,
-        )  # fmt: skip
-        if d.head_threads > 1:
-            d.score(last, logits)
+        qkv = np.zeros(pad(C + 2 * config.kv_heads * D, LANES) + DEPTH, np.float32)
+        mixed = np.zeros(pad(C, DEPTH) + LANES, np.float32)
+        gated = np.zeros(pad(config.hidden, DEPTH), np.float32)
+        added = np.zeros(pad(C, LANES), np.float32)
+        arrivals, team = np.zeros(1, np.int64), self.team
+
+        def work(rank):
+            return kernels.decode_step(
+                token, self.position, d.weights, d.head, d.head_at, d.embedding, d.norms,
+                *d.rotation, self.keys, self.values, *self.numbers, logits, qkv, mixed, gated,
+                added, arrivals, rank, team,
+            )  # fmt: skip
+
+        others = [d.helpers.submit(work, rank) for rank in range(1, team)]
+        waited = work(0)
+        for other in others:
+            other.result()
+        if waited > PATIENCE:
+            self.team = 1
         self.position += 1
         return logits[: config.vocab_size]
 

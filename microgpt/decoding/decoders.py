@@ -33,3 +33,11 @@ def weights_of(model):
 def reads_packed(model) -> bool:
     """Whether the model's decoder reads prompts too, so that `gpt` is needed for neither."""
     return can_pack(model)
+
+
+def use_all_cores(model):
+    """The model, whose threads share each token from now on: for programs with one text."""
+    if can_pack(model):
+        decoder = decoder_for(model)
+        decoder.step_threads = decoder.threads
+    return model

@@ -27,6 +27,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from microgpt.decoding.team import arrive, arrived
+
 flags = {"reassoc", "contract", "arcp", "nsz"}  # never nnan or ninf: the mask is made of -inf
 kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)
 inlined = njit(cache=True, nogil=True, error_model="numpy", fastmath=flags, inline="always")
@@ -438,53 +440,127 @@ def remember_all(keys, values, start, key, value):
         remember(keys, values, start + t, key[t], value[t])
 
 
+def skip(weights, rows, inputs):
+    """How far on `at` is after so many rows of a matrix, whole tiles, with so many inputs."""
+    raise NotImplementedError("Only compiled code calls this.")
+
+
+@overload(skip)
+def _skip(weights, rows, inputs):
+    if isinstance(weights, types.BaseTuple):
+        return lambda weights, rows, inputs: rows // ROWS * (inputs // GROUP)
+    if weights.dtype == types.uint16:
+        return lambda weights, rows, inputs: rows // ROWS * (inputs // GROUP) * WORDS
+    return lambda weights, rows, inputs: rows * inputs
+
+
+@kernel
+def share(size, unit, rank, team):
+    """Which of `size` this thread works on, in whole units; alone, all of them."""
+    if team == 1:
+        return 0, size
+    units = size // unit
+    return (units - units * (team - rank) // team) * unit, (
+        units - units * (team - rank - 1) // team
+    ) * unit
+
+
+@kernel
+def multiply_share(weights, at, x, out, rank, team):
+    """This thread's rows of out = W x; where to read on after all of them."""
+    first, stop = share(out.shape[0], ROWS, rank, team)
+    multiply(weights, at + skip(weights, first, x.shape[0]), x, out[first:stop])
+    return at + skip(weights, out.shape[0], x.shape[0])
+
+
+@kernel
+def meet(arrivals, meetings, team):
+    """Arrive at a meeting, the first is 1, and wait for the team; how often the count was read."""
+    looks = 0
+    if team > 1:
+        arrive(arrivals)
+        while arrived(arrivals) < meetings * team:
+            looks += 1
+    return looks
+
+
+@kernel
+def attend_share(qkv, keys, values, position, start, cos, sin, scores, peaks, mixed, rank, team):
+    """This thread's heads of a layer, all of those that share keys."""
+    G, D = keys.shape[0], 2 * cos.shape[0]
+    H = (qkv.shape[0] - DEPTH) // D - 2 * G
+    each = H // G
+    for g in range(G * rank // team, G * (rank + 1) // team):
+        k, v = qkv[(H + g) * D : (H + g + 1) * D], qkv[(H + G + g) * D : (H + G + g + 1) * D]
+        rotate(qkv[g * each * D : (g + 1) * each * D], cos, sin, f4(1) / np.sqrt(f4(D)))
+        rotate(k, cos, sin, f4(1))
+        remember(keys[g : g + 1], values[g : g + 1], position, k, v)
+        for h in range(g * each, (g + 1) * each):
+            attend(
+                qkv[h * D :], keys[g], values[g], start, position + 1, scores, peaks,
+                mixed[h * D : h * D + padded(D, LANES)],
+            )  # fmt: skip
+
+
+@kernel
+def widen_share(weights, at, normed, gate_up, gated, rank, team):
+    """This thread's hidden units, (F,); where to read on after all of them."""
+    hidden = gated.shape[0]
+    if team == 1:
+        at = multiply(weights, at, normed, gate_up)
+        gate(gate_up[:hidden], gate_up[hidden : 2 * hidden], gated)
+        return at
+    first, stop = share(hidden, ROWS, rank, team)
+    gates, ups = gate_up[first:stop], gate_up[hidden + first : hidden + stop]
+    multiply(weights, at + skip(weights, first, normed.shape[0]), normed, gates)
+    multiply(weights, at + skip(weights, hidden + first, normed.shape[0]), normed, ups)
+    gate(gates, ups, gated[first:stop])
+    return at + skip(weights, 2 * hidden, normed.shape[0])
+
+
 @kernel
 def decode_step(
     token, position, weights, head, head_at, embedding, norms, cos, sin, keys, values,
-    hidden, window, eps, normed, logits,
+    hidden, window, eps, logits, qkv, mixed, gated, added, arrivals, rank, team,
 ):  # fmt: skip
-    """Read the token at `position`: the last stream (C padded to 8,), normalized, into `normed`,
-    and the scores of the next token into `logits`, as many as it has room for.
+    """Read the token at `position`: the scores of the next token go into `logits`. Returns how long
+    this thread waited for others, in looks at the count.
 
     weights: packed, flat: each layer's qkv, o, gate and up, down. head: packed, from `head_at` on,
     perhaps the same array. embedding: (V, C), or packed for `product8`. norms (2 L + 1, C), cos and
     sin (S, D/2), keys (L, G, D/8, S/16, 128), values (L, G, S/8, D/16, 128) with zeros where D and
     S are padded, logits (V padded to whole blocks,).
+
+    `team` threads share a token, each with a `rank` and the same arrays: qkv, mixed, gated, added
+    and arrivals begin as zeros. Each computes some rows of every product and some heads, and all
+    meet before they read what others wrote. The stream is cheap, so each has its own.
     """
-    L, G = keys.shape[:2]
-    C, D = norms.shape[1], 2 * cos.shape[1]
-    H = C // D
-    x = np.zeros(padded(C, LANES), np.float32)
+    C = norms.shape[1]
+    x, normed = np.zeros(padded(C, LANES), np.float32), np.zeros(padded(C, DEPTH), np.float32)
     add_row(x, embedding, token)
-    fill(normed, C, normed.shape[0], f4(0))
-    qkv = np.zeros(padded((H + 2 * G) * D, LANES) + DEPTH, np.float32)
-    mixed = np.zeros(padded(C, DEPTH) + LANES, np.float32)
-    added = np.empty(len(x), np.float32)
     gate_up = np.empty(padded(2 * hidden, LANES), np.float32)
-    gated = np.zeros(padded(hidden, DEPTH), np.float32)
-    scores = np.empty(keys.shape[3] * LANES, np.float32)
-    peaks = np.empty(LANES, np.float32)
-    q, k, v = qkv[: H * D], qkv[H * D : (H + G) * D], qkv[(H + G) * D : (H + 2 * G) * D]
-    start = max(0, position + 1 - window)
-    at = 0
-    for layer in range(L):
+    scores, peaks = np.empty(keys.shape[3] * LANES, np.float32), np.empty(LANES, np.float32)
+    start, cos, sin = max(0, position + 1 - window), cos[position], sin[position]
+    at, meetings, waited = 0, 0, 0
+    for layer in range(keys.shape[0]):
         normalize(x, norms[2 * layer], eps, normed)
-        at = multiply(weights, at, normed, qkv[:-DEPTH])
-        rotate(q, cos[position], sin[position], f4(1) / np.sqrt(f4(D)))
-        rotate(k, cos[position], sin[position], f4(1))
-        remember(keys[layer], values[layer], position, k, v)
-        for h in range(H):
-            g = h * G // H
-            attend(
-                qkv[h * D :], keys[layer, g], values[layer, g], start, position + 1, scores, peaks,
-                mixed[h * D : h * D + padded(D, LANES)],
-            )  # fmt: skip
-        at = multiply(weights, at, mixed[:-LANES], added)
+        at = multiply_share(weights, at, normed, qkv[:-DEPTH], rank, team)
+        waited += meet(arrivals, meetings + 1, team)
+        attend_share(
+            qkv, keys[layer], values[layer], position, start, cos, sin, scores, peaks, mixed, rank,
+            team,
+        )  # fmt: skip
+        waited += meet(arrivals, meetings + 2, team)
+        at = multiply_share(weights, at, mixed[:-LANES], added, rank, team)
+        waited += meet(arrivals, meetings + 3, team)
         add(x, added)
         normalize(x, norms[2 * layer + 1], eps, normed)
-        at = multiply(weights, at, normed, gate_up)
-        gate(gate_up[:hidden], gate_up[hidden : 2 * hidden], gated)
-        at = multiply(weights, at, gated, added)
+        at = widen_share(weights, at, normed, gate_up, gated[:hidden], rank, team)
+        waited += meet(arrivals, meetings + 4, team)
+        at = multiply_share(weights, at, gated, added, rank, team)
+        meetings += 5
+        waited += meet(arrivals, meetings, team)
         add(x, added)
-    normalize(x, norms[2 * L], eps, normed)
-    multiply(head, head_at, normed, logits)
+    normalize(x, norms[-1], eps, normed)
+    multiply_share(head, head_at, normed, logits, rank, team)
+    return waited

@@ -10,7 +10,6 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 
@@ -255,22 +254,6 @@ class PackedDecoder(Decoder):
             return gpt(self.parts, tokens[None], self.config, cache=cache, last=1)[0, 0]
         finally:
             cache.give_up()
-
-
-    def score(self, last, logits) -> None:  # (C,), (V,)
-        """The head's product, some of its rows in each thread: the largest of a token's products,
-        and the only one that takes much longer than waking a thread."""
-        tiles = len(logits) // ROWS
-        edges = [tiles * i // self.head_threads for i in range(self.head_threads + 1)]
-        groups = len(last) // GROUP
-
-        def some(first, stop):
-            kernels.product8(self.head, first * groups, last, logits[first * ROWS : stop * ROWS])
-
-        others = [self.helpers.submit(some, *pair) for pair in pairwise(edges[1:])]
-        some(*edges[:2])
-        for other in others:
-            other.result()
 
 
 class SessionCache:
