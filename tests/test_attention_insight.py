@@ -284,6 +284,18 @@ def test_at_the_answer_named_heads_look_at_the_right_word_and_are_the_cause(base
     assert whole >= 0.95 and left < 0.5, "without them the answer is lost"
 
 
+@pytest.mark.parametrize("ability", worth.ABILITIES)
+def test_in_tiny_chat_the_strongest_in_one_named_head_is_the_right_word(ability):
+    chat = load(SHIPPED / "tiny-chat")
+    first = answers.answer_heads(chat, ability)[0]
+    for seed in (answers.SEED, 2024):
+        asked = answers.questions(chat.tokenizer, ability, 300, seed)
+        assert answers.looks(chat, asked).strongest()[first] >= 0.95
+    without = ablation.without_heads([first], chat.config)
+    lost = worth.sentences(chat, abilities=(ability,)) - worth.sentences(chat, without, (ability,))
+    assert lost > 0.2 if ability == "coreference_story" else 0 <= lost < 0.2, "another does it too"
+
+
 def test_a_layer_that_looks_nowhere_has_no_strongest():
     nothing, some = np.zeros((3, 2, 1)), np.array([[[0.0], [0.5]]] * 3)
     seen = answers.Looks(some, nothing, nothing, some)

@@ -91,6 +91,7 @@ RECIPES = {
             config=TINY,
             options=Options(steps=400, batch=16, rate=4e-4, warmup=20, hold=0.2),
             start="tiny-base",
+            again=0.1,  # with 0 it forgets much of whom a word stands for
             only_replies=True,
         ),
         Recipe(
