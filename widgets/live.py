@@ -2,7 +2,7 @@
 
 Each rerun makes Streamlit's front end draw the whole page anew, which takes half of a core from
 whatever trains beside it. So the job's own thread writes a view after a step, and `following` in
-shared.js fetches it and draws it. Python still draws, once a second, and brings what is newer.
+shared.js fetches it and draws it. Python still draws, now and then, and brings what is newer.
 
 The files lie in a temporary folder that Streamlit serves as if it were a custom component. Not in
 `static/`: Streamlit looks how long a file there is before it reads it, so one that is replaced in
@@ -25,9 +25,9 @@ from streamlit.components.v1 import declare_component
 from widgets.components import payload
 
 EVERY = 0.15  # seconds between two views of a job, at least
-SLOW = 1.0  # seconds between two drawings by Python where the browser fetches the views
+SLOW = 1.5  # seconds between two drawings by Python where the browser fetches the views
 LEFT = 5.0  # seconds after Python's last drawing from which on nobody watches
-OLD = 10.0  # seconds after which a file that is not written any more is removed
+OLD = 60.0  # seconds after which a file that is not written any more is removed
 NAME = "views"
 
 
