@@ -22,6 +22,8 @@ setTriggerValue })` and draws into `parentElement.querySelector(".root")`. Its c
 - `shared.js` stands before every component: `unpack(packed)`, `escapeHtml(text)`,
   `reducedMotion()`, `debounce(f, ms)`. Colors: `var(--query)` and the other concepts of
   widgets/look.py, and Streamlit's own `--st-...` variables.
+- Where a job is shown (widgets/live.py), `shared.js` fetches newer views and calls the function
+  with them; its component needs the trigger "rested" and nothing else.
 - Keyboard: what a mouse can do, keys can do. Never color alone. Targets of 44 px on a phone.
 """
 
@@ -95,26 +97,26 @@ def component(
     triggers: tuple[str, ...] = (),
     scripts: tuple[str, ...] = (),
 ) -> Callable:
-    """Register assets/components/<name>.js and .css; returns `mount(view, *, key, height)`.
+    """Register assets/components/<name>.js and .css; returns `mount(view, *, key, height, source)`.
 
     `states` are values the browser may set, with their defaults; they last as long as the
-    session. `triggers` are events. Each mount needs a `key` of its own. A long script is several:
-    `scripts` name those that stand before it, functions and constants only, with their styles.
+    session. `triggers` are events. Each mount needs a `key` of its own; `source` is where newer
+    views come from (widgets/live.py). A long script is several: `scripts` name those that stand
+    before it, functions and constants only, with their styles.
     """
     script = asset(f"{name}.js")
     head = "export default function"
     if script.count(head) != 1:
         raise ValueError(f"{name}.js must have exactly one '{head}'; it has {script.count(head)}.")
-    # The view travels as a list of one: Streamlit looks for data frames at the first level of a
-    # dict, and that search would import pandas (a second) before the first picture.
+    # The view travels in a list, with where newer ones are: Streamlit looks for data frames at
+    # the first level of a dict, and that search would import pandas (a second) before the first
+    # picture.
     script = "\n".join(
         [
             asset("shared.js"),
             *(asset(f"{part}.js") for part in scripts),
             script.replace(head, "function draw"),
-            "export default function (component) {",
-            "  return draw({ ...component, data: component.data[0] });",
-            "}",
+            "export default (component) => following(draw, component);",
         ]
     )
     styles = [f"{part}.css" for part in (*scripts, name) if (FOLDER / f"{part}.css").exists()]
@@ -125,13 +127,15 @@ def component(
     defaults = dict(states or {})
     handlers = {f"on_{event}_change": _nothing for event in (*defaults, *triggers)}
 
-    def mount(view: Mapping, *, key: str, height: str | int = "content"):
+    def mount(
+        view: Mapping, *, key: str, height: str | int = "content", source: Mapping | None = None
+    ):
         memory = _memory(key, defaults)
         if key not in st.session_state:  # the component is about to appear
             memory["initial"] = dict(memory["values"])
-        data = payload({**view, "initial": memory["initial"], "rev": memory["rev"]})
+        data = [payload({**view, "initial": memory["initial"], "rev": memory["rev"]}), source]
         result = register(
-            key=key, data=[data], height=height, default=memory["values"] or None, **handlers
+            key=key, data=data, height=height, default=memory["values"] or None, **handlers
         )
         memory["values"] = {state: result[state] for state in defaults}
         return result

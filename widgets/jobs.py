@@ -10,18 +10,20 @@ that the generator knows. A job whose tab is gone is paused like that, and belon
 back with the same browser; after a while it is forgotten.
 """
 
-import contextlib
 import os
 import secrets
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 
 import streamlit as st
+
+from widgets import live
+from widgets.crossing import Crossing
 
 PLACES = os.cpu_count() or 1  # jobs that run at the same time
 WAITING = 40  # jobs in the queue; more are turned away
@@ -30,9 +32,10 @@ EVENTS = 20_000  # events that are remembered of one job, the newest
 GRACE = 8.0  # seconds after which a job whose tab is gone loses its place
 FORGOTTEN = 900.0  # seconds after which a job that nobody has come back to is dropped
 SWITCH = 1e-3  # seconds; training lets go of the interpreter at every product and waits for it
-MANNERS = 0.15  # seconds that a job waits before a step while somebody's page is being drawn
 LONGEST = 1200.0  # seconds on a core, after which a job is ended
 COOKIE = "press_enter_learner"
+
+crossing = Crossing()
 
 
 @dataclass(eq=False)
@@ -53,36 +56,11 @@ class Job:
     rest: str = ""  # what is asked of it: "paused", "ended" or nothing
     left: bool = False  # paused because its tab was gone
     context: Context = field(default_factory=Context)  # a job that goes on has another thread
+    feed: live.Feed | None = None  # what its picture shows, once a page has followed it
 
     @property
     def going(self) -> bool:
         return self.state in ("waiting", "running")
-
-
-class Crossing:
-    """Pages go first. Whoever opens one waits until all of it is drawn; a job waits for that
-    before each step, but only a moment, however many pages are opened."""
-
-    def __init__(self):
-        self._drawn, self._pages = threading.Condition(), 0
-
-    @contextlib.contextmanager
-    def drawing(self) -> Iterator[None]:
-        with self._drawn:
-            self._pages += 1
-        try:
-            yield
-        finally:
-            with self._drawn:
-                self._pages -= 1
-                self._drawn.notify_all()
-
-    def wait(self, most: float = MANNERS) -> None:
-        with self._drawn:
-            self._drawn.wait_for(lambda: not self._pages, most)
-
-
-crossing = Crossing()
 
 
 class Desk:
@@ -211,12 +189,15 @@ class Desk:
             if not over and job.seconds > LONGEST:
                 job.notice, over = f"It had run for {LONGEST / 60:.0f} minutes and was ended.", True
             with self.lock:
-                if over or job.rest:
-                    job.state = "ended" if over else job.rest
-                    job.rest = ""
+                rests = over or job.rest
+                if rests:
+                    job.state, job.rest = "ended" if over else job.rest, ""
                     self.running.remove(job)
                     self._fill()
-                    break
+            if job.feed:
+                job.feed.step()
+            if rests:
+                break
         self.after()
 
 
@@ -234,12 +215,13 @@ def desk() -> Desk:
 
     sys.setswitchinterval(SWITCH)
     share_memory()
-    one = Desk(after=share_memory)
+    one, views = Desk(after=share_memory), live.folder()
 
     def watch():
         while True:
             time.sleep(1)
             one.look_after()
+            live.sweep(views)
 
     threading.Thread(target=watch, daemon=True, name="jobs").start()
     return one
@@ -279,7 +261,7 @@ def mine(name: str) -> Job | None:
 
 def in_words(job: Job) -> str:
     """Where a job stands, for those who wait."""
-    place = desk().place(job)
+    place = desk().place(job) if job.state == "waiting" else 0
     if place:
         before = "" if place == 1 else f", after {place - 1} other{'s' if place > 2 else ''}"
         return (
@@ -305,8 +287,21 @@ def buttons(job: Job | None, key: str) -> None:
                   on_click=desk().stop, args=(job,))  # fmt: skip
 
 
-def follow(job: Job, draw: Callable[[Job], None], every: float = 0.25) -> None:
-    """Draw a job, and again every few moments while it goes on; then the page once more."""
+def follow(
+    job: Job,
+    draw: Callable[[Job], None],
+    every: float = 0.25,
+    view: Callable[[Job], Mapping] | None = None,
+) -> None:
+    """Draw a job, and again every few moments while it goes on; then the page once more.
+
+    With `view(job)`, plain values that its picture needs, `draw` shows it by
+    `job.feed.draw(mount, key)`. The browser fetches the next ones itself, and Python draws less
+    often. The thread of the job calls `view` too, so it must not call Streamlit."""
+    if view:
+        job.feed = job.feed or live.Feed(job)
+        job.feed.view = view
+        every = live.SLOW if job.feed.path else every
 
     def tick():
         draw(job)

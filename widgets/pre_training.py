@@ -17,11 +17,10 @@ from widgets.components import component
 
 JOB = KEY = "pre_training"
 PROBLEM = "pre_training:start_problem"
-EVERY = 0.23  # seconds between two drawings: more than four a second
 FACTORS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the learning rate, while it runs
 SLOWEST = 600.0  # seconds that a run may take on a free core
 
-_live = component("pre_training_live")
+_live = component("pre_training_live", triggers=("rested",))
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -69,7 +68,7 @@ def desk() -> texts.Source | None:
         st.warning(prose.literal(sentence))
     if job:
         _rate(job)
-        jobs.follow(job, _draw, EVERY)
+        jobs.follow(job, _draw, view=_view)
         _after(job)
     return source
 
@@ -192,11 +191,15 @@ def _set_rate(job) -> None:
     job.steps.control.set_rate(job.steps.setup.rate * st.session_state[f"{KEY}_factor"])
 
 
+def _view(job) -> dict:
+    return views.view_of(job.steps, job.state)
+
+
 def _draw(job) -> None:
     training = job.steps
     learn_pace(training)
     st.markdown(f":small[{jobs.in_words(job)}]")
-    _live(views.view_of(training, job.state), key="pre_training_live")
+    job.feed.draw(_live, "pre_training_live")
     for note in [*training.notes, job.error]:
         if note:
             st.markdown(f":small[:material/info: {prose.literal(note)}]")

@@ -21,7 +21,7 @@ LONGEST = 110  # characters of a piece that is shown
 COLORS = {"all different": ("value", "none"), "with copies": ("gradient", "8 4"),
           "copies thrown out": ("query", "2 4")}  # fmt: skip
 
-_lines = component("pre_training_lines")
+_lines = component("pre_training_lines", triggers=("rested",))
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def experiment() -> None:
     if problem := st.session_state.get(f"{JOB}:problem"):
         st.warning(problem)
     if job:
-        jobs.follow(job, _draw, 0.5)
+        jobs.follow(job, _draw, 0.5, lambda job: experiment_view(job.steps))
         if job.state == "ended" and job.steps.step == copies.STEPS:
             chapter.explain(outcome(job.steps))
 
@@ -200,7 +200,7 @@ def _draw(job) -> None:
     st.markdown(f":small[{jobs.in_words(job)} Step {running.step:,} of {copies.STEPS:,}.]")
     if job.error:
         st.warning(prose.literal(job.error))
-    _lines(experiment_view(running), key="pre_training_copies")
+    job.feed.draw(_lines, "pre_training_copies")
     chapter.mark("measured", by="microgpt.training", seconds=job.seconds,
                  where=f"three runs of {copies.SIZE}, seed {running.seed}")  # fmt: skip
     chapter.text_twin(experiment_in_words(running))

@@ -17,7 +17,7 @@ from widgets.teaching_runs import Moment, Result
 
 NEEDED = ("tiny-base", "tiny-chat", "tiny-aligned")
 RUN, ANSWERS = "teaching_run", "teaching_answers"
-_run, _answers = component(RUN), component(ANSWERS)
+_run, _answers = component(RUN, triggers=("rested",)), component(ANSWERS)
 LONGEST = 200  # characters of a question
 PRESETS = (
     "What is the opposite of hot?",
@@ -124,9 +124,9 @@ def progress_of(job: jobs.Job, of: int) -> dict | None:
     return {"now": now, "of": of, "words": words}
 
 
-def draw_run(charts: Sequence[dict], steps: int, key: str, progress: dict | None = None) -> None:
-    """The charts of a run, now or afterwards."""
-    _run({"charts": charts, "steps": steps, "progress": progress}, key=key)
+def draw_run(charts: Sequence[dict], steps: int, key: str) -> None:
+    """The charts of a run, afterwards."""
+    _run({"charts": charts, "steps": steps, "progress": None}, key=key)
 
 
 def follow(name: str, steps: int, charts: Callable[[Sequence[Moment]], list], key: str,
@@ -144,13 +144,16 @@ def follow(name: str, steps: int, charts: Callable[[Sequence[Moment]], list], ke
     if run.job.going or run.job.state == "paused":
         jobs.buttons(run.job, key)
 
-    def draw(job):
-        moments = runs.moments_of(job.events)
-        draw_run(charts(moments), steps, key, progress_of(job, of or steps))
-        if more:
-            more(moments)
+    def view(job):
+        found = charts(runs.moments_of(job.events))
+        return {"charts": found, "steps": steps, "progress": progress_of(job, of or steps)}
 
-    jobs.follow(run.job, draw)
+    def draw(job):
+        job.feed.draw(_run, key)
+        if more:
+            more(runs.moments_of(job.events))
+
+    jobs.follow(run.job, draw, view=view)
     if run.job.error:
         st.error(run.job.error)
     return run_of(name)

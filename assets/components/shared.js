@@ -101,3 +101,55 @@ function writeProgress(record) {
   }
   dispatchEvent(new CustomEvent("press-enter-progress"));
 }
+
+const _followed = new WeakMap();
+const _PAUSE = 180; // milliseconds between two looks for a newer view
+
+/**
+ * Draws a component as Python says; where that names a source, it goes on by itself and draws the
+ * views that are newer, until the job rests or nothing comes. What Python says next begins it anew.
+ */
+function following(draw, { data: [view, source], ...component }) {
+  const place = component.parentElement;
+  let state = _followed.get(place);
+  if (state?.path !== source?.path) {
+    if (state) state.over = true;
+    state = null;
+  }
+  if (!state) _followed.set(place, state = { path: source?.path, count: -1 });
+  if (source && source.count >= state.count) {
+    state.count = source.count;
+    state.newer = null; // Python's view is as new as that, or newer
+  }
+  state.draw = () => { state.clean = draw({ ...component, data: { ...view, ...state.newer } }); };
+  state.rested = () => component.setTriggerValue("rested", true);
+  state.draw();
+  if (source && !state.looking) _look(state);
+  return () => {
+    state.over = true;
+    _followed.delete(place);
+    state.clean?.();
+  };
+}
+
+async function _look(state) {
+  state.looking = true;
+  try {
+    for (let rests = false; !rests && !state.over; ) {
+      await new Promise((done) => setTimeout(done, _PAUSE));
+      if (document.hidden) continue;
+      const answer = await fetch(`./component/${state.path}?${state.count}`, { cache: "no-store" });
+      if (state.over || !answer.ok) break;
+      const news = await answer.json();
+      if (state.over || news.count <= state.count) continue;
+      state.count = news.count;
+      state.newer = news.view;
+      state.draw();
+      rests = news.rests;
+      if (rests) state.rested();
+    }
+  } catch {
+    // No connection, or none for this: Python draws too.
+  }
+  state.looking = false;
+}

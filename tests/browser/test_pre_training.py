@@ -47,6 +47,10 @@ def step(tab):
     return int(tab.page.locator(f"{BOARD} .root[data-step]").get_attribute("data-step"))
 
 
+def draws(tab):
+    return int(tab.page.locator(f"{BOARD} .root[data-step]").get_attribute("data-draws"))
+
+
 def wait_for_step(tab, least):
     tab.page.wait_for_function(
         """least => [...document.querySelectorAll('*')].map(e => e.shadowRoot)
@@ -107,6 +111,8 @@ def test_a_run_goes_on_after_a_lost_connection_another_page_and_a_reload(app, vi
     before = step(tab)
     connections[-1].close(code=1001)
     wait_for_step(tab, before + 5)
+    said = tab.page.get_by_text("s of work").inner_text()
+    tab.page.get_by_text("s of work").filter(has_not_text=said).wait_for()
     assert len(connections) == 2, "it was the old connection all the time"
     own = "Cannot send rerun backMessage when disconnected"  # Streamlit says what has happened
     tab.problems[:] = [problem for problem in tab.problems if not problem.startswith(own)]
@@ -122,6 +128,52 @@ def test_a_run_goes_on_after_a_lost_connection_another_page_and_a_reload(app, vi
     wait_for_step(tab, step(tab) + 5)
     stop(tab)
     assert tab.problems == []
+
+
+def test_the_browser_fetches_what_is_new_while_python_says_nothing(app, visit):
+    tab, deaf = visit(), []
+
+    def connect(socket):
+        server = socket.connect_to_server()
+        server.on_message(lambda message: None if deaf else socket.send(message))
+
+    tab.page.route_web_socket("**/_stcore/stream", connect)
+    tab.open(f"{app}/pre_training")
+    start(tab, 4000)
+    wait_for_step(tab, 3)
+    with tab.page.expect_response(lambda answer: "/component/widgets.live" in answer.url) as told:
+        pass
+    answer = told.value
+    assert answer.ok and "json" in answer.headers["content-type"]
+    folder = answer.url.rsplit("/", 1)[0]
+    assert tab.page.request.get(f"{folder}/").status == 404, "the names of the files are secret"
+    deaf.append(True)
+    before = draws(tab)
+    wait_for_step(tab, step(tab) + 200)
+    assert draws(tab) - before >= 5
+    deaf.clear()
+    tab.page.reload()
+    tab.page.locator(BOARD).wait_for()
+    stop(tab)
+    assert tab.problems == []
+
+
+def test_where_nothing_can_be_fetched_python_draws(app, visit):
+    tab, refused = visit(), []
+
+    def refuse(route):
+        refused.append(route.request.url)
+        route.abort()
+
+    tab.page.route("**/component/widgets.live**", refuse)
+    tab.open(f"{app}/pre_training")
+    start(tab, 4000)
+    wait_for_step(tab, 3)
+    drawn = draws(tab)
+    wait_for_step(tab, step(tab) + 40)
+    assert refused and draws(tab) > drawn
+    stop(tab)
+    assert not [problem for problem in tab.problems if "net::ERR_FAILED" not in problem]
 
 
 def test_pause_sample_and_another_rate_while_it_runs(app, visit):
