@@ -28,6 +28,7 @@ CONFIGS = {
         vocab_size=V, context=37, layers=3, width=36, heads=6, hidden=30, kv_heads=1, tied=False
     ),
     "one wide head": llama_style(**{**SIZES, "heads": 1}, rope_base=500.0, norm_eps=1e-2),
+    "one narrow head": llama_style(**{**SIZES, "heads": 1, "width": 8}),
     "gpt-2": gpt2_style(**SIZES),
     "experts": llama_style(**SIZES, mlp="moe", experts=4),
     "hybrid": llama_style(**SIZES, blocks="ssm attention", mlp="moe", experts=4),

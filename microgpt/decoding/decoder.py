@@ -72,6 +72,13 @@ class Session:
         self.team = decoder.step_threads if D % LANES == 0 else 1  # else heads share a block
         self.keys = np.zeros((L, G, key_blocks, panels, BLOCK), np.float32)
         self.values = np.zeros((L, G, 2 * panels, value_tiles, BLOCK), np.float32)
+        self.shared = (  # by the threads that work on one token: see `decode_step`
+            np.zeros(pad(config.width + 2 * G * D, LANES) + DEPTH, np.float32),
+            np.zeros(pad(config.width, DEPTH) + LANES, np.float32),
+            np.zeros(pad(config.hidden, DEPTH), np.float32),
+            np.zeros(pad(config.width, LANES), np.float32),
+            np.zeros(1, np.int64),
+        )
         window = config.window or config.context
         self.numbers = (config.hidden, window, np.float32(config.norm_eps))
         if cache is not None:
@@ -120,19 +127,15 @@ class Session:
             raise ValueError(f"Tokens go from 0 to {config.vocab_size - 1}, but this is {token}.")
         if self.position >= self.room:
             raise ValueError(f"This session has room for {self.room} tokens, and they are read.")
-        d, C, D = self.decoder, config.width, config.head_size
+        d, team, arrivals = self.decoder, self.team, self.shared[-1]
         logits = np.empty(pad(config.vocab_size, LANES), np.float32)
-        qkv = np.zeros(pad(C + 2 * config.kv_heads * D, LANES) + DEPTH, np.float32)
-        mixed = np.zeros(pad(C, DEPTH) + LANES, np.float32)
-        gated = np.zeros(pad(config.hidden, DEPTH), np.float32)
-        added = np.zeros(pad(C, LANES), np.float32)
-        arrivals, team = np.zeros(1, np.int64), self.team
+        arrivals[0] = 0
 
         def work(rank):
             return kernels.decode_step(
                 token, self.position, d.weights, d.head, d.head_at, d.embedding, d.norms,
-                *d.rotation, self.keys, self.values, *self.numbers, logits, qkv, mixed, gated,
-                added, arrivals, rank, team,
+                *d.rotation, self.keys, self.values, *self.numbers, logits, *self.shared, rank,
+                team,
             )  # fmt: skip
 
         others = [d.helpers.submit(work, rank) for rank in range(1, team)]

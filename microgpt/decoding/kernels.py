@@ -485,10 +485,11 @@ def meet(arrivals, meetings, team):
 
 
 @kernel
-def attend_share(qkv, keys, values, position, start, cos, sin, scores, peaks, mixed, rank, team):
+def attend_share(
+    qkv, H, keys, values, position, start, cos, sin, scores, peaks, mixed, rank, team
+):  # fmt: skip
     """This thread's heads of a layer, all of those that share keys."""
     G, D = keys.shape[0], 2 * cos.shape[0]
-    H = (qkv.shape[0] - DEPTH) // D - 2 * G
     each = H // G
     for g in range(G * rank // team, G * (rank + 1) // team):
         k, v = qkv[(H + g) * D : (H + g + 1) * D], qkv[(H + G + g) * D : (H + G + g + 1) * D]
@@ -531,11 +532,12 @@ def decode_step(
     sin (S, D/2), keys (L, G, D/8, S/16, 128), values (L, G, S/8, D/16, 128) with zeros where D and
     S are padded, logits (V padded to whole blocks,).
 
-    `team` threads share a token, each with a `rank` and the same arrays: qkv, mixed, gated, added
-    and arrivals begin as zeros. Each computes some rows of every product and some heads, and all
-    meet before they read what others wrote. The stream is cheap, so each has its own.
+    `team` threads share a token, each with a `rank` and the same arrays: qkv, mixed, gated and
+    added are zeros where they are padded, arrivals are 0. Each computes some rows of every product
+    and some heads, and all meet before they read what others wrote. The stream is cheap, so each
+    has its own.
     """
-    C = norms.shape[1]
+    C, H = norms.shape[1], norms.shape[1] // (2 * cos.shape[1])
     x, normed = np.zeros(padded(C, LANES), np.float32), np.zeros(padded(C, DEPTH), np.float32)
     add_row(x, embedding, token)
     gate_up = np.empty(padded(2 * hidden, LANES), np.float32)
@@ -547,8 +549,8 @@ def decode_step(
         at = multiply_share(weights, at, normed, qkv[:-DEPTH], rank, team)
         waited += meet(arrivals, meetings + 1, team)
         attend_share(
-            qkv, keys[layer], values[layer], position, start, cos, sin, scores, peaks, mixed, rank,
-            team,
+            qkv, H, keys[layer], values[layer], position, start, cos, sin, scores, peaks, mixed,
+            rank, team,
         )  # fmt: skip
         waited += meet(arrivals, meetings + 2, team)
         at = multiply_share(weights, at, mixed[:-LANES], added, rank, team)
