@@ -55,8 +55,8 @@ FUSED = ("contract", "reassoc")  # a product and a sum may be one instruction
 
 @intrinsic
 def add_group_fast(typing_context, rows, row_scales, row_least, sheet, x, scales, sums, group, y):
-    """`add_group_plain` with those instructions, which LLVM does not find in loops. Measured: a
-    prompt is read in a quarter of the time."""
+    """`add_group_plain` with those instructions, which LLVM does not find in loops: it makes one
+    product at a time of them. Measured with AVX2: a prompt's products take a seventieth."""
     signature = types.void(rows, row_scales, row_least, sheet, x, scales, sums, group, y)
     return signature, instructions_for_bytes
 
@@ -130,6 +130,12 @@ def sum_bytes(builder, lanes, codes_of, four_of):
     return {place: builder.call(gather, [total, ones]) for place, total in sums.items()}
 
 
+@inlined
+def sixteen(x, start):
+    """Sixteen of x. Loops over the length of such a cut, unlike those over 16, use all lanes."""
+    return x[start : start + LANES]
+
+
 @kernel
 def add_group_plain(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
     """Add to y (4 tokens, 16 rows), flat, what one group of 32 inputs gives.
@@ -143,8 +149,10 @@ def add_group_plain(rows, row_scales, row_least, sheet, x, scales, sums, group, 
             total, place = i4(0), sheet * LANES + j
             for p in range(FOURS):
                 four, other = rows[sheet * STRIP + p * LANES + j], x[t, group * FOURS + p]
-                for k in range(4):
-                    total += i4(np.int8(four >> i4(8 * k))) * i4(np.int8(other >> i4(8 * k)))
+                total += (four & i4(15)) * i4(np.int8(other))
+                total += (four >> i4(8) & i4(15)) * i4(np.int8(other >> i4(8)))
+                total += (four >> i4(16) & i4(15)) * i4(np.int8(other >> i4(16)))
+                total += (four >> i4(24)) * i4(other >> i4(24))
             y[t * LANES + j] += row_scales[place] * scales[t, group] * f4(total)
             y[t * LANES + j] += row_least[place] * sums[t, group]
 
@@ -205,12 +213,6 @@ def _expand(weights, block, at, stride, rows, row_scales, row_least):
     return lambda weights, block, at, stride, rows, row_scales, row_least: kind(
         weights, block, at, stride, rows, row_scales, row_least
     )
-
-
-@inlined
-def sixteen(x, start):
-    """Sixteen of x. Loops over the length of such a cut, unlike those over 16, use all lanes."""
-    return x[start : start + LANES]
 
 
 @kernel
