@@ -47,6 +47,9 @@ def scanned(B, T, I, N):
 
 INPUTS = {
     "silu": [((normal(3, 5) * 30,), {}), ((strided(3, 5),), {}), ((np.array([-200.0, 200.0], "f4"),), {})],
+    "softplus": [
+        ((normal(3, 5) * 9,), {}), ((strided(3, 5),), {}), ((np.array([-200.0, -20, 0, 200.0], "f4"),), {}),
+    ],
     "causal_convolution": [
         ((normal(2, 5, 3), normal(3, 4), normal(3)), {}),
         ((normal(1, 1, 3), normal(3, 4), normal(3)), {}),

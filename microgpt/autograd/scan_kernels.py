@@ -17,7 +17,7 @@ kernel = njit(
 )
 f4 = np.float32
 i4 = np.int32
-BLOCK = 128  # channels whose whole history of states is kept at once on the way back
+W = 128  # channels that go back together; a number the compiler knows, so it makes vectors
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
@@ -34,6 +34,39 @@ def _exp(x):
     p = p * r * r + r + f4(1)
     e = p * i4((i4(n) + i4(127)) << i4(23)).view(f4)
     return e if x >= f4(-87.0) else f4(0)
+
+
+@kernel
+def _softplus(x, out):
+    """log(1 + u) = 2 artanh(s) with s = u / (2 + u): at most 1/3, so seven terms are enough."""
+    for j in range(x.shape[0]):
+        u = _exp(-abs(x[j]))
+        s = u / (f4(2) + u)
+        z = s * s
+        p = f4(1 / 13) * z + f4(1 / 11)
+        p = p * z + f4(1 / 9)
+        p = p * z + f4(1 / 7)
+        p = p * z + f4(1 / 5)
+        p = p * z + f4(1 / 3)
+        out[j] = max(x[j], f4(0)) + f4(2) * (p * z * s + s)
+
+
+def softplus(x):
+    out = np.empty(x.shape, np.float32)
+    _softplus(np.ascontiguousarray(x).ravel(), out.ravel())
+    return out
+
+
+@kernel
+def _softplus_backward(grad, x, dx):
+    for j in range(x.shape[0]):
+        dx[j] = grad[j] / (f4(1) + _exp(-x[j]))
+
+
+def softplus_backward(grad, out, x):
+    dx = np.empty(x.shape, np.float32)
+    _softplus_backward(*(a.ravel() for a in contiguous(grad, x)), dx.ravel())
+    return (dx,)
 
 
 @kernel
@@ -154,79 +187,80 @@ def selective_scan(x, delta, A, B, C, D, state=None):
     return out
 
 
+# On the way back W channels have their rows side by side in three arrays: all rows of a token in
+# one, all of a state number in another, what both have met in the third. Rows at fixed distances
+# can't overlap, which is what lets a loop that writes several of them be made of vectors.
+GRAD, INCOMING, STEP, ENTERED, FADED = 0, W, 2 * W, 3 * W, 4 * W  # of a token
+STATE, RATE, D_RATE = 0, W, 2 * W  # of a number; backwards, STATE is the gradient of the state
+KEPT, BEFORE = 0, W  # of a number at a token
+
+
 @kernel
-def _scan_again(x, delta, A, B, first, incoming, kept, states):
-    """What stays (T, N, W) and states (T + 1, N, W) of the W channels from `first` on."""
-    W = kept.shape[2]
-    states[0] = f4(0)
+def _token_forward(token, number, past, enters):
+    """One number of the state through one token; `past` remembers what was before."""
+    for i in range(W):
+        kept = _exp(token[STEP + i] * number[RATE + i])
+        past[KEPT + i] = kept
+        past[BEFORE + i] = number[STATE + i]
+        number[STATE + i] = kept * number[STATE + i] + token[INCOMING + i] * enters
+
+
+@kernel
+def _token_backward(token, number, past, enters, leaves):
+    """The same number back through the token; returns the gradients of `enters` and `leaves`."""
+    d_enters = f4(0)
+    d_leaves = f4(0)
+    for i in range(W):
+        g, incoming, kept, before = token[i], token[INCOMING + i], past[i], past[BEFORE + i]
+        d = number[STATE + i] + g * leaves
+        d_enters += d * incoming
+        d_leaves += g * (kept * before + incoming * enters)
+        token[ENTERED + i] += d * enters
+        number[STATE + i] = d * kept
+        d_exponent = d * kept * before
+        token[FADED + i] += d_exponent * number[RATE + i]
+        number[D_RATE + i] += d_exponent * token[STEP + i]
+    return d_enters, d_leaves
+
+
+@kernel
+def _gather(grad, x, delta, A, first, width, tokens, numbers):
+    """The rows of `width` channels from `first` on; the rest of W stays 0."""
+    tokens[:] = f4(0)
+    numbers[:] = f4(0)
     for t in range(x.shape[0]):
-        row, step = x[t, first : first + W], delta[t, first : first + W]
-        for i in range(W):
-            incoming[i] = step[i] * row[i]
-        for n in range(A.shape[0]):
-            rate, enters = A[n, first : first + W], B[t, n]
-            decay, before, after = kept[t, n], states[t, n], states[t + 1, n]
-            for i in range(W):
-                decay[i] = _exp(step[i] * rate[i])
-            for i in range(W):
-                after[i] = decay[i] * before[i] + incoming[i] * enters
-
-
-@kernel
-def _token_backward(g, step, A, d_A, kept, states, t, B, C, rest, work, d_B, d_C):
-    """Back through one token's states; `work` holds rows: incoming, d_state, entered, faded.
-
-    One array is written in each loop: only then does the compiler see that nothing overlaps and
-    makes vectors of it.
-    """
-    incoming, d_state, entered, faded = work[0], work[1], work[2], work[3]
-    W = incoming.shape[0]
+        for i in range(width):
+            tokens[t, GRAD + i] = grad[t, first + i]
+            tokens[t, STEP + i] = delta[t, first + i]
+            tokens[t, INCOMING + i] = delta[t, first + i] * x[t, first + i]
     for n in range(A.shape[0]):
-        rate, d_rate, decay, h = A[n], d_A[n], kept[t, n], rest[n]
-        before, after, enters, leaves = states[t, n], states[t + 1, n], B[t, n], C[t, n]
-        d_enters = f4(0)
-        d_leaves = f4(0)
-        for i in range(W):
-            d_leaves += g[i] * after[i]
-        for i in range(W):
-            d = h[i] + g[i] * leaves
-            d_state[i] = d
-            d_enters += d * incoming[i]
-        for i in range(W):
-            entered[i] += d_state[i] * enters
-        for i in range(W):
-            h[i] = d_state[i] * decay[i]
-        for i in range(W):
-            d_state[i] = h[i] * before[i]  # from here on the gradient of the exponent
-        for i in range(W):
-            faded[i] += d_state[i] * rate[i]
-        for i in range(W):
-            d_rate[i] += d_state[i] * step[i]
-        d_B[t, n] += d_enters
-        d_C[t, n] += d_leaves
+        for i in range(width):
+            numbers[n, RATE + i] = A[n, first + i]
 
 
 @kernel
-def _scan_backward(grad, x, delta, A, B, C, D, first, kept, states, rest, work, grads):
+def _scan_backward(grad, x, delta, A, B, C, D, first, tokens, numbers, past, grads):
     """One sequence, the W channels from `first` on; `grads` are those of the inputs, added to."""
     dx, d_delta, d_A, d_B, d_C = grads
-    W = kept.shape[2]
-    stop = first + W
-    _scan_again(x, delta, A, B, first, work[0], kept, states)
-    rest[:] = f4(0)
-    rates, d_rates = A[:, first:stop], d_A[:, first:stop]
-    for t in range(x.shape[0] - 1, -1, -1):
-        g, row, step = grad[t, first:stop], x[t, first:stop], delta[t, first:stop]
-        work[1:] = f4(0)
-        for i in range(W):
-            work[0, i] = step[i] * row[i]
-        _token_backward(g, step, rates, d_rates, kept, states, t, B, C, rest, work, d_B, d_C)
-        entered, faded = work[2], work[3]
-        d_step, d_row = d_delta[t, first:stop], dx[t, first:stop]
-        for i in range(W):
-            d_step[i] = faded[i] + entered[i] * row[i]
-        for i in range(W):
-            d_row[i] = entered[i] * step[i] + g[i] * D[first + i]
+    T, N, width = x.shape[0], A.shape[0], min(W, x.shape[1] - first)
+    _gather(grad, x, delta, A, first, width, tokens, numbers)
+    for t in range(T):
+        for n in range(N):
+            _token_forward(tokens[t], numbers[n], past[t, n], B[t, n])
+    numbers[:, STATE : STATE + W] = f4(0)
+    for t in range(T - 1, -1, -1):
+        for n in range(N):
+            enters, leaves = _token_backward(tokens[t], numbers[n], past[t, n], B[t, n], C[t, n])
+            d_B[t, n] += enters
+            d_C[t, n] += leaves
+    for t in range(T):
+        for i in range(width):
+            entered, step, row = tokens[t, ENTERED + i], delta[t, first + i], x[t, first + i]
+            d_delta[t, first + i] = tokens[t, FADED + i] + entered * row
+            dx[t, first + i] = entered * step + grad[t, first + i] * D[first + i]
+    for n in range(N):
+        for i in range(width):
+            d_A[n, first + i] += numbers[n, D_RATE + i]
 
 
 def selective_scan_backward(grad, out, x, delta, A, B, C, D, state=None):
@@ -235,14 +269,13 @@ def selective_scan_backward(grad, out, x, delta, A, B, C, D, state=None):
     grad, x, delta, A, B, C = contiguous(grad, x, delta, A.T, B, C)
     dx, d_delta = np.empty(x.shape, np.float32), np.empty(x.shape, np.float32)
     d_A, d_B, d_C = np.zeros_like(A), np.zeros_like(B), np.zeros_like(C)
-    for first in range(0, I, BLOCK):
-        W = min(BLOCK, I - first)
-        kept, states = np.empty((T, N, W), np.float32), np.empty((T + 1, N, W), np.float32)
-        rest, work = np.empty((N, W), np.float32), np.empty((4, W), np.float32)
+    tokens, numbers = np.empty((T, 5 * W), np.float32), np.empty((N, 3 * W), np.float32)
+    past = np.empty((T, N, 2 * W), np.float32)
+    for first in range(0, I, W):
         for b in range(len(x)):
             grads = dx[b], d_delta[b], d_A, d_B[b], d_C[b]
             _scan_backward(
-                grad[b], x[b], delta[b], A, B[b], C[b], D, first, kept, states, rest, work, grads
+                grad[b], x[b], delta[b], A, B[b], C[b], D, first, tokens, numbers, past, grads
             )
     d_D = np.einsum("bti,bti->i", grad, x)
     return dx, d_delta, np.ascontiguousarray(d_A.T), d_B, d_C, d_D
