@@ -1,4 +1,4 @@
-"""Many tokens times weights of 4 or 8 bits, in whole numbers: what reading a prompt is made of.
+"""Many tokens times weights of 4 or 8 bits: what reading a prompt is made of.
 
 Activations are rounded to 8 bits, as for one token (`kernels.round_inputs`). Four of them share an
 int32, and so do the four weights they meet: processors multiply 32 such bytes and add neighbors up
@@ -6,7 +6,8 @@ in one instruction, four times as many as floats. Codes are expanded to bytes on
 the order in which they are read, and then serve all tokens. A weight of 8 bits becomes two of 4,
 its high and its low half: two sheets of codes.
 
-All in plain loops, but for `add_group_fast`, beside which stands its plain twin.
+All in plain loops, but for `add_group`. Where its instructions are not known, `widen4` and `widen8`
+make floats of some rows at a time, for BLAS to multiply.
 """
 
 from functools import cache
@@ -54,9 +55,16 @@ FUSED = ("contract", "reassoc")  # a product and a sum may be one instruction
 
 
 @intrinsic
-def add_group_fast(typing_context, rows, row_scales, row_least, sheet, x, scales, sums, group, y):
-    """`add_group_plain` with those instructions, which LLVM does not find in loops: it makes one
-    product at a time of them. Measured with AVX2: a prompt's products take a seventieth."""
+def add_group(typing_context, rows, row_scales, row_least, sheet, x, scales, sums, group, y):
+    """Add to y (4 tokens, 16 rows), flat, what one group of 32 inputs gives.
+
+    rows[128 sheet:]: 8 times 16 rows, four codes from 0 to 15 in each int32; their scales and least
+    weights: [16 sheet:]. x (4, I/4): four codes from -127 to 127 in each int32; their scales, and
+    sums of what the codes mean: (4, I/32).
+
+    In `INSTRUCTIONS`, which LLVM does not find in loops: it makes one product at a time of them.
+    Measured with AVX2: a prompt's products take a seventieth.
+    """
     signature = types.void(rows, row_scales, row_least, sheet, x, scales, sums, group, y)
     return signature, instructions_for_bytes
 
@@ -134,40 +142,6 @@ def sum_bytes(builder, lanes, codes_of, four_of):
 def sixteen(x, start):
     """Sixteen of x. Loops over the length of such a cut, unlike those over 16, use all lanes."""
     return x[start : start + LANES]
-
-
-@kernel
-def add_group_plain(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
-    """Add to y (4 tokens, 16 rows), flat, what one group of 32 inputs gives.
-
-    rows[128 sheet:]: 8 times 16 rows, four codes from 0 to 15 in each int32; their scales and least
-    weights: [16 sheet:]. x (4, I/4): four codes from -127 to 127 in each int32; their scales, and
-    sums of what the codes mean: (4, I/32).
-    """
-    for t in range(TOKENS):
-        for j in range(LANES):
-            total, place = i4(0), sheet * LANES + j
-            for p in range(FOURS):
-                four, other = rows[sheet * STRIP + p * LANES + j], x[t, group * FOURS + p]
-                total += (four & i4(15)) * i4(np.int8(other))
-                total += (four >> i4(8) & i4(15)) * i4(np.int8(other >> i4(8)))
-                total += (four >> i4(16) & i4(15)) * i4(np.int8(other >> i4(16)))
-                total += (four >> i4(24)) * i4(other >> i4(24))
-            y[t * LANES + j] += row_scales[place] * scales[t, group] * f4(total)
-            y[t * LANES + j] += row_least[place] * sums[t, group]
-
-
-def add_group(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
-    """The fast one of the two, where this processor has the instructions."""
-    raise NotImplementedError("Only compiled code calls this.")
-
-
-@overload(add_group, inline="always")
-def _add_group(rows, row_scales, row_least, sheet, x, scales, sums, group, y):
-    chosen = add_group_fast if lanes_of_bytes() else add_group_plain
-    return lambda rows, row_scales, row_least, sheet, x, scales, sums, group, y: chosen(
-        rows, row_scales, row_least, sheet, x, scales, sums, group, y
-    )
 
 
 @inlined
@@ -289,3 +263,37 @@ def multiply_tokens(weights, block, sheets, codes, scales, sums, out):
                 for i in range(TOKENS):
                     for j in range(LANES):
                         out[t + i, first + j] = y[i * LANES + j]
+
+
+@kernel
+def widen4(weights, block, out):
+    """out (I, O) float32: rows in the layout of `packed.pack4`, from this block on, as columns."""
+    scales, least = np.empty((2, ROWS), np.float32)
+    for row in range(0, out.shape[1], ROWS):
+        for first in range(0, out.shape[0], GROUP):
+            numbers = weights[block * WORDS : (block + 1) * WORDS]
+            block += 1
+            for j in range(ROWS):
+                scales[j], least[j] = wide(numbers[8 * ROWS + j]), wide(numbers[9 * ROWS + j])
+            for i in range(GROUP):
+                column, place, shift = out[first + i, row : row + ROWS], i // 4 * ROWS, i % 4 * 4
+                for j in range(ROWS):
+                    code = i4(numbers[place + j]) >> i4(shift) & i4(15)
+                    column[j] = scales[j] * f4(code) + least[j]
+
+
+@kernel
+def widen8(weights, block, out):
+    """The same from the layout of `packed.pack8`."""
+    codes, halves = weights
+    scales = np.empty(ROWS, np.float32)
+    for row in range(0, out.shape[1], ROWS):
+        for first in range(0, out.shape[0], GROUP):
+            for j in range(ROWS):
+                scales[j] = wide(halves[block * ROWS + j])
+            for i in range(GROUP):
+                column, place = out[first + i, row : row + ROWS], (block * GROUP + i) * ROWS
+                for j in range(ROWS):
+                    column[j] = scales[j] * f4(codes[place + j])
+            block += 1
+

@@ -1,8 +1,8 @@
 """A decoder for weights that come in blocks of 4 or 8 bits: they are multiplied as they are.
 
 A prompt is read many tokens at a time by the code of `gpt`, whose products run in whole numbers
-(`batch_kernels`); a single token goes through `kernels.decode_step`. No float32 copy of a matrix is
-ever made.
+(`batch_kernels`) or, where the processor is not made for that, in floats, some rows at a time; a
+single token goes through `kernels.decode_step`. No float32 copy of a whole matrix is ever made.
 """
 
 import contextvars
@@ -23,6 +23,7 @@ from microgpt.model.gpt import gpt
 from microgpt.model.positions import rope_table
 
 BATCH = 512  # tokens of a prompt that are read at once
+SLAB = 256  # rows that are floats at once
 MOST_THREADS = 2  # that work on one text; a text of somebody else may want a core too
 PARTS = (
     ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), ("self_attn.o_proj",),
@@ -163,22 +164,41 @@ class Columns:
     def __rmatmul__(self, x):  # (..., I) @ (I, O) -> (..., O)
         (*before, I), rows = x.shape, self.rows
         x = np.ascontiguousarray(x.reshape(-1, I))
-        T, padded = len(x), pad(len(x), TOKENS)
-        out = np.empty((padded, len(rows)), np.float32)
-        eight_bits = isinstance(rows.weights, tuple)
-        if T == 1 and eight_bits:
-            kernels.product8(rows.weights, rows.block, x[0], out[0])
-        elif T == 1:
-            kernels.product4(rows.weights, rows.block * WORDS, x[0], out[0])
+        if len(x) > 1:
+            multiply = in_whole_numbers if batch_kernels.lanes_of_bytes() else in_floats
+            return multiply(x, rows).reshape(*before, len(rows))
+        out = np.empty(len(rows), np.float32)
+        if isinstance(rows.weights, tuple):
+            kernels.product8(rows.weights, rows.block, x[0], out)
         else:
-            codes, sheets = np.zeros((padded, I), np.int8), 2 if eight_bits else 1
-            scales, sums = np.zeros((2, padded, I // GROUP), np.float32)
-            batch_kernels.round_tokens(x, codes, scales, sums)
-            fours = codes.view(np.int32)
-            batch_kernels.multiply_tokens(
-                rows.weights, rows.block, sheets, fours, scales, sums, out
-            )
-        return out[:T].reshape(*before, len(rows))
+            kernels.product4(rows.weights, rows.block * WORDS, x[0], out)
+        return out.reshape(*before, len(rows))
+
+
+def in_whole_numbers(x, rows: Rows):  # (T, I), of (O, I) -> (T, O)
+    """x times the rows, x rounded to 8 bits, by the processor's instructions for bytes."""
+    T, I = x.shape
+    padded = pad(T, TOKENS)
+    codes, sheets = np.zeros((padded, I), np.int8), 2 if isinstance(rows.weights, tuple) else 1
+    scales, sums = np.zeros((2, padded, I // GROUP), np.float32)
+    batch_kernels.round_tokens(x, codes, scales, sums)
+    out = np.empty((padded, len(rows)), np.float32)
+    batch_kernels.multiply_tokens(
+        rows.weights, rows.block, sheets, codes.view(np.int32), scales, sums, out
+    )
+    return out[:T]
+
+
+def in_floats(x, rows: Rows):  # (T, I), of (O, I) -> (T, O)
+    """x times the rows, a slab of them after the other, widened to floats."""
+    out, groups = np.empty((len(x), len(rows)), np.float32), x.shape[1] // GROUP
+    widen = batch_kernels.widen8 if isinstance(rows.weights, tuple) else batch_kernels.widen4
+    for first in range(0, len(rows), SLAB):
+        part = out[:, first : first + SLAB]
+        slab = np.empty((x.shape[1], part.shape[1]), np.float32)
+        widen(rows.weights, rows.block + first // ROWS * groups, slab)
+        part[...] = x @ slab
+    return out
 
 
 class PackedDecoder(Decoder):
