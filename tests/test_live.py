@@ -79,7 +79,7 @@ def test_a_job_that_rests_says_so_at_once(place, clock):
     assert feed.watch() is None, "there is nothing to fetch any more"
 
 
-def test_a_reader_never_sees_half_a_view(place):
+def test_a_reader_never_sees_half_a_view(place, clock):
     feed = running(lambda job: {"values": [job.step] * 20_000})
     feed.watch()
     over = threading.Event()
