@@ -198,7 +198,7 @@ def opened(**state):
 
 
 def wait(desk, state="ended"):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while desk.jobs[-1].state != state:
         assert time.monotonic() < end, f"the job is {desk.jobs[-1].state}"
         time.sleep(0.01)
