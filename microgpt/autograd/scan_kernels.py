@@ -211,7 +211,8 @@ def _token_backward(token, number, past, enters, leaves):
     d_enters = f4(0)
     d_leaves = f4(0)
     for i in range(W):
-        g, incoming, kept, before = token[i], token[INCOMING + i], past[i], past[BEFORE + i]
+        g, incoming = token[GRAD + i], token[INCOMING + i]
+        kept, before = past[KEPT + i], past[BEFORE + i]
         d = number[STATE + i] + g * leaves
         d_enters += d * incoming
         d_leaves += g * (kept * before + incoming * enters)

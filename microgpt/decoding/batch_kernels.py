@@ -296,4 +296,3 @@ def widen8(weights, block, out):
                 for j in range(ROWS):
                     column[j] = scales[j] * f4(codes[place + j])
             block += 1
-
