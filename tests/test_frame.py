@@ -475,3 +475,34 @@ def test_kernels_are_compiled_outside_the_server_and_found_in_the_cache(tmp_path
         )  # fmt: skip
         missed.append(int(done.stdout))
     assert missed == [1, 0]
+
+
+def test_what_is_compiled_beforehand_is_all_that_a_watched_training_needs():
+    use = f"""if True:
+        import sys
+        from microgpt.decoding import warm
+        from microgpt.insight import switchboard
+        from microgpt.model.checkpoint import load
+        from microgpt.training.live import Training
+        from microgpt.training.setup import Setup
+        from widgets.pre_training_files import write
+
+        def compiled():
+            modules = [module for name, module in sys.modules.items() if name.startswith("microgpt")]
+            return {{kernel.__name__: set(kernel.signatures) for module in modules
+                    for kernel in vars(module).values() if hasattr(kernel, "signatures")}}
+
+        model = load("{engine.MODEL}")
+        for part in warm.PARTS.values():
+            part(model)
+        before = compiled()
+        next(switchboard.race(model.tokenizer, ((), ("norms", "mlp")), look=1))
+        for _ in Training(Setup(steps=2, context=16, vocabulary=300), None, write):
+            pass
+        after = compiled()
+        print(len(after), [name for name in after if after[name] - before.get(name, set())])
+    """
+    done = subprocess.run([sys.executable, "-c", use], cwd=engine.ROOT, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    number, late = done.stdout.split(maxsplit=1)
+    assert int(number) > 40 and late.strip() == "[]"

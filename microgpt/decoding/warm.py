@@ -7,6 +7,8 @@ leaves the compiled kernels in Numba's cache on disk, where a server finds them.
 """
 
 import sys
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -15,8 +17,10 @@ from microgpt.decoding.sampling import GREEDY
 from microgpt.model.cache import KVCache
 from microgpt.model.checkpoint import load
 from microgpt.model.gpt import gpt
-from microgpt.training.data import Batch
+from microgpt.tokens import bpe
+from microgpt.training.data import batches
 from microgpt.training.train import Options, fresh_state, train_steps
+from microgpt.world.corpus import documents
 
 PROMPT = "Once upon a time"
 
@@ -37,13 +41,15 @@ def answer(model) -> None:
 
 
 def learn(model) -> None:
-    """Use every kernel that a step of training needs, on copies of the weights."""
-    options = Options(steps=1, batch=2, rate=1e-9, micro=1)
+    """Use every kernel that learning needs: a tokenizer's merges, a step on text, what a model with
+    weights of full precision says meanwhile. Nothing of the model is changed."""
+    bpe.train([document.text for document in islice(documents("warm"), 20)], 300)
+    options = Options(steps=1, batch=2, rate=1e-3, micro=1, threads=1)
     state = fresh_state(model.params, options)
-    rows = np.zeros((2, 8), np.int64)
-    batch = Batch(rows, rows, np.full(rows.shape, 1 / rows.size, np.float32))
-    for _ in train_steps(state, model.config, [batch], options):
+    text = islice(batches(documents, model.tokenizer, 16, 2, "warm", chunk=1), 1)
+    for _ in train_steps(state, model.config, text, options):
         pass
+    answer(replace(model, params=state.params))
 
 
 PARTS = {"reading": read, "answering": answer, "learning": learn}
