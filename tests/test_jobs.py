@@ -76,6 +76,22 @@ def test_no_more_jobs_run_than_there_are_places_and_the_others_know_their_number
     until(lambda: list(second.events) == [0])
 
 
+def test_jobs_wait_until_the_engine_is_compiled(browsers, monkeypatch):
+    compiled = threading.Event()
+    desk = Desk(places=2, active=lambda session: session in browsers, ready=compiled.is_set)
+    monkeypatch.setattr(jobs, "desk", lambda: desk)
+    (first, gate), (second, _), (third, _) = (begin(desk, s) for s in "abc")
+    assert {j.state for j in (first, second, third)} == {"waiting"}
+    assert "engine is compiled" in jobs.in_words(first)
+    desk.pause(second)
+    compiled.set()
+    desk.look_after()
+    gate.step()
+    until(lambda: list(first.events) == [0])
+    assert second.state == "paused" and third.state == "running"
+    assert jobs.in_words(third).startswith("Running")
+
+
 def test_a_paused_job_frees_its_place_and_goes_on_where_it_was(desk):
     (first, gate), (second, second_gate) = begin(desk, "a"), begin(desk, "b")
     gate.step(2)

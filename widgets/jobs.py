@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from widgets import live
+from widgets import engine, live
 from widgets.crossing import Crossing
 
 PLACES = os.cpu_count() or 1  # jobs that run at the same time
@@ -67,9 +67,11 @@ class Desk:
     """Gives places to jobs. Every method may be called from any thread."""
 
     def __init__(
-        self, places: int = PLACES, active=None, clock=time.monotonic, after=lambda: None
-    ):
+        self, places: int = PLACES, active=None, clock=time.monotonic, after=lambda: None,
+        ready=lambda: True,
+    ):  # fmt: skip
         self.places, self.clock = places, clock
+        self.ready = ready  # whether jobs can begin; until then all of them wait
         self.active = active or is_active
         self.after = after  # called when a job has left its place
         self.lock = threading.RLock()
@@ -139,7 +141,7 @@ class Desk:
         return None
 
     def look_after(self) -> None:
-        """Pause what nobody watches, forget what nobody has come back to."""
+        """Pause what nobody watches, forget what nobody has come back to, begin what can begin."""
         now = self.clock()
         with self.lock:
             for job in list(self.jobs):
@@ -150,6 +152,7 @@ class Desk:
                 elif job.going and job.rest == "" and now - job.seen > GRACE:
                     job.left = True
                     self.pause(job)
+            self._fill()
 
     def _rest(self, job: Job, how: str) -> None:
         with self.lock:
@@ -168,7 +171,7 @@ class Desk:
             self.jobs.remove(job)
 
     def _fill(self) -> None:
-        while self.waiting and len(self.running) < self.places:
+        while self.ready() and self.waiting and len(self.running) < self.places:
             job = self.waiting.pop(0)
             job.state = "running"
             self.running.append(job)
@@ -215,7 +218,9 @@ def desk() -> Desk:
 
     sys.setswitchinterval(SWITCH)
     share_memory()
-    one, views = Desk(after=share_memory), live.folder()
+    # A job that began before would compile the same kernels once more, inside the server.
+    compiled = engine.warm_up()["learning"]
+    one, views = Desk(after=share_memory, ready=compiled.is_set), live.folder()
 
     def watch():
         while True:
@@ -262,6 +267,8 @@ def mine(name: str) -> Job | None:
 def in_words(job: Job) -> str:
     """Where a job stands, for those who wait."""
     place = desk().place(job) if job.state == "waiting" else 0
+    if place and not desk().ready():
+        return "Waiting until the engine is compiled, once per server; then it begins by itself."
     if place:
         before = "" if place == 1 else f", after {place - 1} other{'s' if place > 2 else ''}"
         return (
