@@ -27,7 +27,7 @@ def main() -> None:
     mixture = engine.model(experts.MODEL)
     routed(mixture, table)
     state = engine.model(lists.STATES)
-    remembered(state)
+    remembered(state, table)
     lengths(table)
     code()
     check(table, mixture, state)
@@ -65,7 +65,7 @@ def routed(model, table) -> None:
     show.worth_of_experts(table, config)
 
 
-def remembered(model) -> None:
+def remembered(model, table) -> None:
     chapter.heading("State space: a memory that never grows")
     chapter.explain(
         "[[Attention]] keeps everything: a [[key]] and a [[value]] for each token, in the "
@@ -92,7 +92,7 @@ def remembered(model) -> None:
     ))  # fmt: skip
     if not guess:
         return
-    found = lists.recalling()
+    found = lists.recalling(table)
     chapter.explain(lists.verdict(found, model))
 
 
@@ -124,7 +124,7 @@ def check(table, mixture, state) -> None:
             "nevertheless: the next token may visit others.",
         ),
         chapter.Number(
-            f"tiny-dense keeps {per_token:,} numbers for each token of the text; tiny-ssm keeps "
+            f"tiny-base keeps {per_token:,} numbers for each token of the text; tiny-ssm keeps "
             f"{kept:,} in its states, however long it is. From how many tokens on is the state "
             "the smaller memory?",
             answer=kept / per_token, tolerance=1.0, unit="tokens",

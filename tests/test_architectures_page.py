@@ -173,7 +173,7 @@ def test_the_table_shows_what_was_recorded(tmp_path):
     assert '<th scope="row">Held-out loss</th><td>0.5000</td>' in text
     assert table.curve("Memory")["tiny-ssm"][0] == (128, 128.0)
     words = architectures.in_words(table, "Read a whole text")
-    assert re.search(r"tiny-dense from 128 ms at 128 tokens to .* at 4,096, 32\.0 times", words)
+    assert re.search(r"tiny-base from 128 ms at 128 tokens to .* at 4,096, 32\.0 times", words)
     for what in architectures.CURVES:
         architectures.chart_of(table, what).to_dict()
 

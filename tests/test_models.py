@@ -23,10 +23,12 @@ PROMISED = {
     "tiny-base": ("coreference", "coreference_story", "coreference_job", "recall", "facts",
                   "passage", "tool", "sum_scratchpad"),
     "tiny-chat": ("chat", "facts", "passage", "tool"),
-    "tiny-dense": ("coreference_story", "recall", "facts", "passage", "tool", "sum_scratchpad"),
-    "tiny-moe": ("facts", "tool", "sum_scratchpad"),
-    "tiny-ssm": ("tool", "sum_scratchpad"),
-    "tiny-hybrid": ("facts", "tool", "sum_scratchpad"),
+    "tiny-moe": ("coreference", "coreference_story", "coreference_job", "recall", "facts",
+                 "passage", "tool", "sum_scratchpad"),
+    "tiny-ssm": ("coreference", "coreference_story", "coreference_job", "facts", "tool",
+                 "sum_scratchpad"),
+    "tiny-hybrid": ("coreference", "coreference_story", "coreference_job", "recall", "facts",
+                    "passage", "tool", "sum_scratchpad"),
 }  # fmt: skip
 each_model = pytest.mark.parametrize("name", PROMISED)
 
@@ -41,7 +43,9 @@ def test_the_card_keeps_the_promises(models, name):
     card = models[name].card
     for ability in PROMISED[name]:
         assert card["abilities"][ability] >= ABILITIES[ability].threshold, ability
-    assert card["int8_cost"] < 0.005 and card["int4_cost"] < 0.02
+    assert card["int8_cost"] < 0.005
+    carried = set(models[name].config.kinds) == {"ssm"}  # what rounding does to a state goes on in it
+    assert card["int4_cost"] < (0.04 if carried else 0.02)
 
 
 def test_steps_beat_a_straight_answer(models):
@@ -69,10 +73,10 @@ def test_the_models_that_are_compared_differ_in_nothing_else(models):
     cards = [models[name].card for name in compare.NAMES]
     assert len({card["data_sha256"] for card in cards}) == 1, "other batches"
     assert len({card["tokens_seen"] for card in cards}) == 1
-    assert models["tiny-base"].card["tokens_seen"] > 2 * cards[0]["tokens_seen"], "chapter 11 says so"
     tokenizers = {tuple(map(tuple, models[name].tokenizer.merges)) for name in compare.NAMES}
     assert len(tokenizers) == 1
-    options = [{k: v for k, v in card["recipe"]["options"].items() if k not in ("balance", "router_z")}
+    own = "balance", "router_z", "threads"  # what a mixture adds, and how fast it went
+    options = [{k: v for k, v in card["recipe"]["options"].items() if k not in own}
                for card in cards]  # fmt: skip
     assert all(one == options[0] for one in options)
 
@@ -86,7 +90,12 @@ def test_the_table_of_architectures_is_of_these_models(models):
         assert row["held_out_loss"] == card["held_out_loss"]
         assert row["abilities"] == card["abilities"]
         measured = {one["pairs"]: one["right"] for one in row["recall"]}
-        assert compare.recall(models[name], 8) == pytest.approx(measured[8], abs=0.05)
+        assert compare.recall(models[name], 8, rows=64).right == pytest.approx(measured[8], abs=0.15)
+        shares = [share for pairs, share in measured.items() if 3 <= pairs <= 12]
+        if name == "tiny-ssm":
+            assert max(shares) < 0.5, "chapter 11 says that it has mixed the pairs together"
+        else:
+            assert min(shares) > 0.95
 
 
 @each_model

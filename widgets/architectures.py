@@ -14,7 +14,7 @@ from widgets import chapter, engine, look
 KEY = "architectures"
 RECORDED = Path(__file__).resolve().parent.parent / "assets" / "recorded" / "architectures.json"
 KINDS = {  # what is different about each
-    "tiny-dense": "dense", "tiny-moe": "experts", "tiny-ssm": "states",
+    "tiny-base": "dense", "tiny-moe": "experts", "tiny-ssm": "states",
     "tiny-hybrid": "3 of 4 states",
 }  # fmt: skip
 STYLE = """<style>
@@ -24,8 +24,8 @@ STYLE = """<style>
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 .architectures-table th:first-child { text-align: left; font-weight: 400; }
 </style>"""
-DASHES = {"tiny-dense": [1, 0], "tiny-moe": [8, 2], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
-COLORS = {"tiny-dense": "query", "tiny-moe": "gradient", "tiny-ssm": "cache",
+DASHES = {"tiny-base": [1, 0], "tiny-moe": [8, 2], "tiny-ssm": [6, 3], "tiny-hybrid": [2, 2]}
+COLORS = {"tiny-base": "query", "tiny-moe": "gradient", "tiny-ssm": "cache",
           "tiny-hybrid": "value"}  # fmt: skip
 LEGEND = {"symbolType": "stroke", "orient": "top", "columns": 2}
 PROBES = ("coreference", "recall", "copy", "facts", "sum_scratchpad")
@@ -134,7 +134,7 @@ def chart_of(table: Table, what: str):
                 scale=alt.Scale(domain=order, range=[DASHES[name] for name in order])),
             tooltip=["model:N", "length:Q", alt.Tooltip("value:Q", format=",.4g", title=unit)],
         )
-        .properties(height=300)
+        .properties(height=380)
     )  # fmt: skip
 
 
@@ -159,14 +159,13 @@ def table_in_words(table: Table) -> str:
         f"{losses[best]:.3f}, that of {worst} {losses[worst]:.3f}. Their arithmetic for a token "
         f"differs by {max(flops) / min(flops) - 1:.0%} at most; how well this engine's code for it "
         f"runs differs more: {fast} learns {speeds[fast] / speeds[slow]:.1f} times as many tokens "
-        f"a second as {slow}. All four are half-grown: tiny-base, the model of the other chapters, "
-        "has read more than twice as much."
+        f"a second as {slow}."
     )
 
 
 def experts_in_words(table: Table, config: GPTConfig) -> str:
     """Whether the weights that a token does not meet were of use, in a mixture of this shape."""
-    dense, mixture = (table.models[name] for name in ("tiny-dense", "tiny-moe"))
+    dense, mixture = (table.models[name] for name in ("tiny-base", "tiny-moe"))
     better = mixture["held_out_loss"] < dense["held_out_loss"]
     times = mixture["parameters"] / dense["parameters"]
     why = (
@@ -175,7 +174,7 @@ def experts_in_words(table: Table, config: GPTConfig) -> str:
     )
     return (
         f"Is it better for that? Here {'yes' if better else 'not yet'}: with {times:.1f} times the "
-        f"weights its [[held-out loss]] is {mixture['held_out_loss']:.3f}, that of tiny-dense "
+        f"weights its [[held-out loss]] is {mixture['held_out_loss']:.3f}, that of tiny-base "
         f"{dense['held_out_loss']:.3f}."
         + ("" if better else why)
     )
@@ -184,14 +183,14 @@ def experts_in_words(table: Table, config: GPTConfig) -> str:
 def lengths_in_words(table: Table) -> str:
     """How time and memory grow, for the two that differ most."""
     read, memory = table.curve("Read a whole text"), table.curve("Memory")
-    (first, _), (last, _) = read["tiny-dense"][0], read["tiny-dense"][-1]
+    (first, _), (last, _) = read["tiny-base"][0], read["tiny-base"][-1]
     grown = {name: points[-1][1] / points[0][1] for name, points in read.items()}
     held = {name: points[-1][1] for name, points in memory.items()}
     return (
         f"From {first} tokens to {last:,} the text is {last / first:.0f} times as long. Reading it "
-        f"takes tiny-ssm {grown['tiny-ssm']:.0f} times the time, and tiny-dense "
-        f"**{grown['tiny-dense']:.0f} times**: every token looks at all before it. For one more "
-        f"token after {last:,}, tiny-dense keeps {held['tiny-dense']:,.0f} KB, tiny-ssm "
+        f"takes tiny-ssm {grown['tiny-ssm']:.0f} times the time, and tiny-base "
+        f"**{grown['tiny-base']:.0f} times**: every token looks at all before it. For one more "
+        f"token after {last:,}, tiny-base keeps {held['tiny-base']:,.0f} KB, tiny-ssm "
         f"**{held['tiny-ssm']:,.0f} KB**, as at the start. tiny-hybrid attends in one layer of "
         f"four and keeps {held['tiny-hybrid']:,.0f} KB."
     )
@@ -201,19 +200,19 @@ def numbers_a_token(table: Table) -> int:
     """Numbers in float32 that the dense model's cache grows by with each token."""
     (first, low), (last, high) = (
         (one["length"], one["memory_bytes"])
-        for one in (table.models["tiny-dense"]["lengths"][i] for i in (0, -1))
+        for one in (table.models["tiny-base"]["lengths"][i] for i in (0, -1))
     )
     return (high - low) // (last - first) // 4
 
 
 def comparison(table: Table) -> None:
     st.html(in_html(rows_of(table)))
-    _mark(table)
+    mark(table)
 
 
 def worth_of_experts(table: Table, config: GPTConfig) -> None:
     chapter.explain(experts_in_words(table, config))
-    _mark(table)
+    mark(table)
 
 
 @st.fragment
@@ -223,12 +222,13 @@ def curves(table: Table) -> None:
         key=f"{KEY}_curve", persist_state="session",
     )  # fmt: skip
     st.altair_chart(chart_of(table, what), alt=in_words(table, what))
-    _mark(table)
+    mark(table)
     chapter.text_twin(in_words(table, what))
 
 
-def _mark(table: Table) -> None:
-    where = f"{table.machine['processor']}, one thread for reading and speaking"
+def mark(table: Table, where: str = "") -> None:
+    """Where the recorded numbers come from; a time needs its machine."""
+    where = where or f"{table.machine['processor']}, one thread for reading and speaking"
     chapter.mark("measured", by="python -m microgpt compare", where=f"{where}, {table.measured}")
 
 

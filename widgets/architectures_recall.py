@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from microgpt.decoding.compare import PAIRS, answers, recall
+from microgpt.decoding.compare import LISTS, PAIRS, answers
 from microgpt.decoding.prompt import cut_text
 from microgpt.model.costs import cache_bytes, state_numbers
-from microgpt.training.parallel import single_threaded_blas
 from widgets import chapter, engine, look, prose
-from widgets.architectures import COLORS, DASHES, LEGEND
+from widgets.architectures import COLORS, DASHES, LEGEND, Table, mark
 
 KEY = "architectures_recall"
 STATES = "tiny-ssm"
-MODELS = ("tiny-dense", STATES, "tiny-hybrid")
+MODELS = ("tiny-base", STATES, "tiny-hybrid")
+DRAWN = "a value drawn from the list"
 LONGEST = 12  # pairs of a list in the training text
 MOST = 24  # pairs of a reader's own list
 TEXT = "pear: 3, egg: 5, nose: 6, rain: 7, king: 2, hat: 9"
@@ -26,11 +26,13 @@ PAIR = re.compile(rf"(?<!{WORD})({WORD}++)(?:\s*+[:=]\s*+|\s++)({WORD}++)")
 
 @dataclass(frozen=True)
 class Curve:
-    """For each model, the share of right answers, by the pairs in the list."""
+    """By the pairs in the list: for each model the share of right answers, and of answers that
+    are any value of the list; and how often one drawn among these would be right."""
 
     pairs: tuple[int, ...]
     right: dict[str, tuple[float, ...]]
-    seconds: float
+    listed: dict[str, tuple[float, ...]]
+    drawn: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class Asked:
         return sum(a == b for a, b in zip(self.said[name], self.values, strict=True))
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading lists ...")
-def curve(hashes: tuple[str, ...]) -> Curve:
-    """Measured once per server; `hashes` are those of the models' weights."""
-    models = [engine.model(name) for name in MODELS]
-    began = time.perf_counter()
-    with single_threaded_blas():
-        right = {m.name: tuple(recall(m, pairs) for pairs in PAIRS) for m in models}
-    return Curve(PAIRS, right, time.perf_counter() - began)
+def curve(table: Table) -> Curve:
+    """What was recorded."""
+    rows = {name: table.models[name]["recall"] for name in MODELS}
+    right, listed, drawn = (
+        {name: tuple(row[what] for row in found) for name, found in rows.items()}
+        for what in ("right", "listed", "drawn")
+    )
+    return Curve(PAIRS, right, listed, drawn[STATES])
 
 
 def ask_all(models, text: str) -> Asked:
@@ -98,21 +100,29 @@ def in_words(found: Curve) -> str:
     first, last = found.pairs[0], found.pairs[-1]
     said = [
         f"{name} from {right[0]:.0%} with {first} pairs to {right[-1]:.0%} with {last}"
-        for name, right in found.right.items()
+        for name, right in lines_of(found).items()
     ]
     return f"Right answers: {'; '.join(said)}."
+
+
+def lines_of(found: Curve) -> dict[str, tuple[float, ...]]:
+    """What is drawn: the models, and what they have to beat."""
+    return found.right | {DRAWN: found.drawn}
 
 
 def verdict(found: Curve, state) -> str:
     """What was lost, in the longest lists of the training text and in the longest of all."""
     at, last = found.pairs.index(LONGEST), found.pairs[-1]
     dense, states, both = (found.right[name] for name in MODELS)
-    kept, config = state_size(state), engine.model("tiny-dense").config
-    first = (
-        f" That is not for want of room: with {found.pairs[0]} pairs the state is right in "
-        f"{states[0]:.0%}. What to keep, before anybody has asked, has to be learned, and in this "
-        "much reading it was hardly learned; attention did learn to look back."
-        if states[0] < 0.5
+    kept, config = state_size(state), engine.model(MODELS[0]).config
+    mixed = (
+        f"\n\nSomething did stay. In **{found.listed[STATES][at]:.0%}** of the lists the state's "
+        "answer is one of the values that were listed. Which of them belongs to the key is what it "
+        f"lost: a value drawn from the list is right in {found.drawn[at]:.0%}. That is not for "
+        f"want of room: with {found.pairs[0]} pairs it is right in {states[0]:.0%}, a drawn one in "
+        f"{found.drawn[0]:.0%}. What to keep, before anybody has asked, has to be learned; "
+        "attention only had to learn to look back."
+        if found.listed[STATES][at] > 0.9 and states[0] < 0.6
         else ""
     )
     return (
@@ -121,7 +131,7 @@ def verdict(found: Curve, state) -> str:
         f"{last}, more than was ever read, in {dense[-1]:.0%} and {states[-1]:.0%}. The hybrid, "
         f"with one layer of attention, stands at {both[at]:.0%} and {both[-1]:.0%}. Attention pays "
         f"with {cache_bytes(config, 1, 1):,} numbers more for every token of the list; the state "
-        f"has {kept:,} for the first token and for the last.{first}"
+        f"has {kept:,} for the first token and for the last.{mixed}"
     )
 
 
@@ -134,10 +144,11 @@ def chart_of(found: Curve):
     alt = engine.altair()
     rows = [
         {"model": name, "pairs": pairs, "right": share}
-        for name, right in found.right.items()
+        for name, right in lines_of(found).items()
         for pairs, share in zip(found.pairs, right, strict=True)
     ]
-    order = list(found.right)
+    order = list(lines_of(found))
+    colors, dashes = COLORS | {DRAWN: "quiet"}, DASHES | {DRAWN: [1, 4]}
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True, strokeWidth=2)
@@ -147,31 +158,29 @@ def chart_of(found: Curve):
                   scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("model:N", sort=order, title=None, legend=LEGEND,
                             scale=alt.Scale(domain=order, range=[
-                                look.color(COLORS[name]) for name in order])),
+                                look.color(colors[name]) for name in order])),
             strokeDash=alt.StrokeDash(
                 "model:N", sort=order, title=None, legend=LEGEND,
-                scale=alt.Scale(domain=order, range=[DASHES[name] for name in order]),
+                scale=alt.Scale(domain=order, range=[dashes[name] for name in order]),
             ),
             tooltip=["model:N", "pairs:Q", alt.Tooltip("right:Q", format=".0%")],
         )
-        .properties(height=260)
+        .properties(height=340)
     )  # fmt: skip
 
 
 @st.fragment
-def recalling() -> Curve:
+def recalling(table: Table) -> Curve:
     """Draw the widget."""
-    engine.wait()
-    models = [engine.model(name) for name in MODELS]
-    found = curve(tuple(model.card.get("sha256", "") for model in models))
+    found = curve(table)
     st.altair_chart(chart_of(found), alt=in_words(found))
-    chapter.mark("computed", by=", ".join(MODELS), where="64 fresh lists of each length",
-                 seconds=found.seconds)  # fmt: skip
+    mark(table, f"{LISTS} fresh lists of each length")
     chapter.text_twin(in_words(found))
     text = st.text_input(
         "Your own list, from which each key is asked", TEXT, key=f"{KEY}_text",
         persist_state="session", max_chars=20_000,
     )  # fmt: skip
+    models = [engine.model(name) for name in MODELS]
     own = ask_all(models, text or "")
     if own.notice:
         st.markdown(f":small[:material/info: {prose.literal(own.notice)}]")

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,10 +34,11 @@ from microgpt.world.dice import Dice
 from microgpt.world.probes import recall_probe
 
 RECORDED = SHIPPED.parent / "recorded" / "architectures.json"
-NAMES = ("tiny-dense", "tiny-moe", "tiny-ssm", "tiny-hybrid")
+NAMES = ("tiny-base", "tiny-moe", "tiny-ssm", "tiny-hybrid")
 LENGTHS = (128, 256, 512, 1024, 2048, 4096)
 PAIRS = (2, 3, 4, 6, 8, 12, 16, 20)  # of a key and a value, to be remembered
-ROUNDS, TOKENS = 5, 48
+LISTS = 256  # of each length
+ROUNDS, TOKENS = 9, 48
 
 
 def compare(
@@ -123,16 +125,33 @@ def known(model) -> dict:
     """What the model's card says, and how well it looks up what it has just read."""
     card = model.card
     found = {name: card.get(name) for name in ("held_out_loss", "abilities", "tokens_seen")}
-    found["recall"] = [{"pairs": n, "right": round(recall(model, n), 4)} for n in PAIRS]
+    found["recall"] = [
+        {"pairs": n} | {k: round(v, 4) for k, v in recall(model, n)._asdict().items()}
+        for n in PAIRS
+    ]
     return found
 
 
-def recall(model, pairs: int, rows: int = 64, seed: int = SEED) -> float:
-    """The share of fresh lists of so many pairs, as in "pear: 3, egg: 5. pear?", after which the
-    model's best guess is the value. Nothing in its weights knows the list."""
+class Recall(NamedTuple):
+    """Of fresh lists the shares in which the answer is the value that was asked for, in which it
+    is any value of the list, and in which one drawn among these would be right."""
+
+    right: float
+    listed: float
+    drawn: float
+
+
+def recall(model, pairs: int, rows: int = LISTS, seed: int = SEED) -> Recall:
+    """The model's best guess after lists of so many pairs, as in "pear: 3, egg: 5. pear?".
+    Nothing in its weights knows them."""
     asked = [recall_probe(Dice(f"{seed}/{pairs}/{row}"), pairs) for row in range(rows)]
     said = answers(model, [(probe.prompt, probe.answer) for probe in asked])
-    return float(np.mean([one == probe.answer for one, probe in zip(said, asked, strict=True)]))
+    both = list(zip(said, asked, strict=True))
+    return Recall(
+        float(np.mean([one == probe.answer for one, probe in both])),
+        float(np.mean([one in (probe.answer, *probe.wrong) for one, probe in both])),
+        float(np.mean([1 - len(probe.wrong) / pairs for probe in asked])),
+    )
 
 
 def answers(model, asked: Sequence[tuple[str, str]]) -> list[str]:
@@ -175,7 +194,7 @@ def training(model):
     """One step of the model's recipe, forward, backward and update, on a copy of its weights."""
     recipe = RECIPES[model.name]
     batches = list(islice(recipe_batches(recipe, model.tokenizer), 4))
-    options = replace(recipe.options, steps=2**31, rate=0.0)
+    options = replace(recipe.options, steps=2**31, rate=0.0, threads=1)
     steps = train_steps(fresh_state(model.params, options), model.config, endless(batches), options)
     return lambda: next(steps).tokens
 

@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -69,9 +69,9 @@ TINY = llama_style(**SIZES, hidden=384)
 EXPERTS = llama_style(**SIZES, hidden=192, mlp="moe", experts=8, active=2)
 STATES = llama_style(**SIZES, hidden=384, blocks="ssm", positions="none")
 HYBRID = llama_style(**SIZES, hidden=384, blocks="ssm ssm attention ssm")
-# Four kinds of model read the same batches in the same order, and are compared. After half of what
-# tiny-base reads, the dense one copies and looks up. One thread each: two can be trained at once.
-COMPARED = Options(steps=3500, batch=16, rate=2e-3, warmup=200, hold=0.5, threads=1)
+# Four kinds of model read the same batches in the same order, and are compared.
+READING = Options(steps=7500, batch=16, rate=1.5e-3, warmup=200, hold=0.15)
+ALONE = replace(READING, threads=1)  # so that two can be trained at once
 
 RECIPES = {
     recipe.name: recipe
@@ -81,7 +81,7 @@ RECIPES = {
             summary="A GPT of one million weights that has read the tiny world, and continues it.",
             corpus="world",
             config=TINY,
-            options=Options(steps=7500, batch=16, rate=1.5e-3, warmup=200, hold=0.15),
+            options=READING,
             snapshots=(0.25, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30),
         ),
         Recipe(
@@ -95,32 +95,25 @@ RECIPES = {
             only_replies=True,
         ),
         Recipe(
-            name="tiny-dense",
-            summary="tiny-base after half of its reading: what the other kinds are compared with.",
-            corpus="world",
-            config=TINY,
-            options=COMPARED,
-        ),
-        Recipe(
             name="tiny-moe",
-            summary="tiny-dense with eight experts a layer, of which each token visits two.",
+            summary="tiny-base with eight experts a layer, of which each token visits two.",
             corpus="world",
             config=EXPERTS,
-            options=COMPARED,
+            options=ALONE,
         ),
         Recipe(
             name="tiny-ssm",
-            summary="tiny-dense with a state of fixed size in place of attention.",
+            summary="tiny-base with a state of fixed size in place of attention.",
             corpus="world",
             config=STATES,
-            options=COMPARED,
+            options=ALONE,
         ),
         Recipe(
             name="tiny-hybrid",
-            summary="tiny-dense with attention in one layer of four and states in the others.",
+            summary="tiny-base with attention in one layer of four and states in the others.",
             corpus="world",
             config=HYBRID,
-            options=COMPARED,
+            options=ALONE,
         ),
     )
 }
