@@ -28,21 +28,31 @@ export default function ({ data, parentElement, setStateValue }) {
   let state = mounted.get(parentElement);
   if (!state) {
     root.innerHTML = PAGE;
-    state = { rev: null, choice: {}, shown: "" };
+    state = { rev: null, choice: {}, shown: "", read: null, asked: null };
     state.say = debounce((choice) => state.send("choice", choice), 220);
-    state.ask = debounce((text) => tell(text), 100);
     state.settle = debounce((text) => state.send("settled", text), 1200);
-    const tell = (text) => { state.send("text", text); state.settle(text); };
-    state.tell = tell;
+    // One text is on its way at a time; what is typed meanwhile follows when its picture is there,
+    // or after a second, should the answer be lost.
+    state.tell = () => {
+      const text = root.querySelector("textarea").value;
+      state.late.cancel();
+      if (text === state.read) return;
+      state.asked = text;
+      state.send("text", text);
+      state.settle(text);
+    };
+    state.late = debounce(state.tell, 1000);
     mounted.set(parentElement, state);
   }
   const $ = (selector) => root.querySelector(selector);
   state.send = setStateValue;
   const line = $("textarea");
-  if (state.rev !== data.rev) {
+  const fresh = state.rev !== data.rev;
+  if (fresh) {
     state.rev = data.rev;
     state.choice = { ...data.start, ...(data.initial.choice || {}) };
     line.value = data.text;
+    state.asked = null;
   }
   const { names, layers, heads } = data, T = names.length;
   const shares = unpack(data.shares), choice = state.choice;
@@ -53,7 +63,8 @@ export default function ({ data, parentElement, setStateValue }) {
     line.value = line.value.replace(/\n/g, " ");
     Object.assign(choice, { query: -1, key: -1 });
     fit();
-    state.ask(line.value);
+    if (state.asked === null) state.tell();
+    else state.late();
   };
   $(".presets").innerHTML = data.presets.map((p, i) => `<button type="button" data-i="${i}">${escapeHtml(p)}</button>`).join("");
   root.querySelectorAll(".presets button").forEach((button) => {
@@ -61,8 +72,7 @@ export default function ({ data, parentElement, setStateValue }) {
       line.value = data.presets[Number(button.dataset.i)];
       Object.assign(choice, { query: -1, key: -1 });
       fit();
-      state.ask.cancel();
-      state.tell(line.value);
+      state.tell();
     };
   });
   $(".notices").innerHTML = data.notices.map((n) => `<p class="quiet">${escapeHtml(n)}</p>`).join("");
@@ -183,15 +193,20 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   state.sizes?.disconnect();
   state.sizes = new ResizeObserver(() => {
-    if (Math.abs($(".picture").clientWidth - state.width) > 1) { build(); draw(); }
+    if (Math.abs($(".picture").clientWidth - state.width) > 1) { fit(); build(); draw(); }
   });
   state.sizes.observe($(".picture"));
-  fit();
+  if (fresh) fit();
   draw();
   root.dataset.text = data.text;
+  if (state.read !== data.text) {
+    const asked = state.asked;
+    Object.assign(state, { read: data.text, asked: null });
+    if (asked !== null && line.value !== asked) state.tell();
+  }
   return () => {
     state.say.cancel();
-    state.ask.cancel();
+    state.late.cancel();
     state.settle.cancel();
     state.sizes.disconnect();
     mounted.delete(parentElement);

@@ -4,7 +4,8 @@ const _ARRAYS = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 /** The typed array that Python's packed(array) sent; its shape is packed.shape. */
 function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed.packed), (c) => c.charCodeAt(0));
+  const text = atob(packed.packed), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // from() takes ten times as long
   return new _ARRAYS[packed.dtype](bytes.buffer);
 }
 
