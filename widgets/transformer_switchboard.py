@@ -1,6 +1,7 @@
 """The switchboard: take parts away and train a small model without them, beside an intact one."""
 
 import math
+import time
 from collections.abc import Iterator
 
 import streamlit as st
@@ -16,6 +17,7 @@ NAMES = {
     "positions": "positions", "mask": "causal mask", "scale": "1/√D",
 }  # fmt: skip
 KEPT = 12  # finished runs that stay in the table
+SOON = 0.6  # seconds in which a run has its first points, where nothing else wants the processor
 
 
 def named(parts) -> str:
@@ -39,10 +41,18 @@ def begin(name: str) -> None:
     seed = int(st.session_state.get(f"{KEY}_seed") or 0)
     tokenizer = engine.load(name).tokenizer
     try:
-        jobs.start("switchboard", lambda: work(tokenizer, parts, seed))
+        job = jobs.start("switchboard", lambda: work(tokenizer, parts, seed))
         st.session_state.pop(f"{KEY}:refused", None)
+        await_points(job)
     except ValueError as error:
         st.session_state[f"{KEY}:refused"] = str(error)
+
+
+def await_points(job) -> None:
+    """Wait a moment for the first points: so they are drawn sooner than by the next look at it."""
+    until = time.monotonic() + SOON
+    while job.state == "running" and len(job.events) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def moments_of(job) -> tuple[tuple[str, ...], int, list[tuple[Moment, ...]]]:
