@@ -1,5 +1,4 @@
-"""Chapters 1 to 7 as a reader feels them, what stands behind them (the parser, the learning), and
-chapter 9 while its sentence is typed.
+"""Chapters 1 to 7 as a reader feels them, and what stands behind them (the parser, the learning).
 
 As in app.py the "peer" is the budget that the project set itself; a ratio above 1 is within it.
 """
@@ -213,30 +212,6 @@ def _drag(tab, control: Control) -> tuple[list[float], int]:
     return times, moves
 
 
-def chapters_attention():
-    """Chapter 9 with tiny-base: another text of 64 tokens each time, as if it was typed.
-    Milliseconds from the input to the frame in which its arcs, its matrix and every head are
-    painted, the page's own wait of 100 ms for the next letter among them; 95th percentile."""
-    needs("attention")
-    samples = []
-    with warm_page("attention") as page:
-        for i in range(SAMPLES + 2):
-            text = f"Ann has {i} cats. " + "The cat sat on the mat because it was tired. " * 6
-            samples.append(page.evaluate(
-                """async (text) => {
-                  const line = stopwatch.deep("textarea#text"), root = line.closest(".root");
-                  line.value = text;
-                  const begin = performance.now();
-                  line.dispatchEvent(new Event("input", { bubbles: true }));
-                  return (await stopwatch.when(() => root.dataset.text === text)) - begin;
-                }""",
-                text,
-            ))  # fmt: skip
-            page.wait_for_timeout(1500)  # the rest of the page reads the text when it is whole
-            settle(page)
-    return within(samples[2:], p95, 400.0, "ms", "95th percentile")
-
-
 def chapters_payload():
     """Every component of chapters 1 to 7 is drawn without a browser, the prediction let go. Bytes
     of the largest view that one component is sent."""
@@ -305,7 +280,6 @@ BENCHMARKS = {
     "chapters_complete": chapters_complete,
     "chapters_control": chapters_control,
     "chapters_drag": chapters_drag,
-    "chapters_attention": chapters_attention,
     "chapters_payload": chapters_payload,
     "chapters_parser": chapters_parser,
     "chapters_learning": chapters_learning,

@@ -25,7 +25,8 @@ if __name__ == "__main__":
 
 from benchmarks.peer import Skip  # noqa: E402 (after the path is set)
 
-MODULES = ("training", "tokens", "decode", "smollm2", "app", "chapters", "pre_training")
+MODULES = ("training", "tokens", "decode", "smollm2", "app", "chapters", "part_3",
+           "pre_training")  # fmt: skip
 PACKAGES = ("numpy", "numba", "streamlit")
 RESULTS = FOLDER / "results.json"
 
