@@ -93,6 +93,12 @@ def test_own_text_is_read_as_it_is_typed(visit, app, base):
         wait_for(tab, f"root.querySelectorAll('.tok').length === {len(view.names)}")
         assert sum(shown(tab)) == 100
         assert (notice or "") in read(tab, "root.querySelector('.notices').innerText")
+    line.fill("")
+    line.press_sequentially("The cat sat on the mat because", delay=15)
+    for _ in range(len(" because")):
+        line.press("Backspace", delay=5)
+    wait_for(tab, "root.querySelector('.root').dataset.text === 'The cat sat on the mat'")
+    assert line.input_value() == "The cat sat on the mat"
     tab.page.get_by_role("button", name="The cat moon door").click()
     tokens = len(views.compute(base, views.PRESETS[3]).ids)
     wait_for(tab, f"root.querySelectorAll('.tok').length === {tokens}")
