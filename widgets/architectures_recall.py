@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from microgpt.decoding.compare import LISTS, PAIRS, answers
+from microgpt.decoding.compare import LISTS, answers
 from microgpt.decoding.prompt import cut_text
 from microgpt.model.costs import cache_bytes, state_numbers
 from widgets import chapter, engine, look, prose
@@ -57,7 +57,7 @@ def curve(table: Table) -> Curve:
         {name: tuple(row[what] for row in found) for name, found in rows.items()}
         for what in ("right", "listed", "drawn")
     )
-    return Curve(PAIRS, right, listed, drawn[STATES])
+    return Curve(tuple(row["pairs"] for row in rows[STATES]), right, listed, drawn[STATES])
 
 
 def ask_all(models, text: str) -> Asked:
@@ -180,6 +180,7 @@ def recalling(table: Table) -> Curve:
         "Your own list, from which each key is asked", TEXT, key=f"{KEY}_text",
         persist_state="session", max_chars=20_000,
     )  # fmt: skip
+    engine.wait()
     models = [engine.model(name) for name in MODELS]
     own = ask_all(models, text or "")
     if own.notice:
