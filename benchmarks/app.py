@@ -51,6 +51,23 @@ def within(values, of, budget, unit, note):
     }
 
 
+def smooth(times, moves, least=30):
+    """A row: the animation frames at these milliseconds, in which `moves` drawings were new."""
+    if moves < least:
+        raise RuntimeError(f"Only {moves} moves were drawn; nothing was measured.")
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    rate = 1000 / statistics.median(gaps)
+    late = sum(gap > 25 for gap in gaps)
+    return {
+        "ours": rate,
+        "peer": 60.0,
+        "ratio": rate / 60,
+        "unit": "frames/s",
+        "note": f"peer is the budget; {len(gaps)} frames, {late} of them late (over 25 ms), "
+        f"95th percentile of the gaps {p95(gaps):.1f} ms, {moves} moves drawn",
+    }
+
+
 @contextmanager
 def warm_page(slug):
     """A tab that shows a page, on a server where everything has been compiled."""
@@ -165,19 +182,7 @@ def app_drag():
         page.evaluate("() => { over = true; }")
         times, moves = page.evaluate("drag.then((times) => [times, moves])")
         page.mouse.up()
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    if moves < 30:
-        raise RuntimeError(f"The drag moved the control {moves} times only; nothing was measured.")
-    rate = 1000 / statistics.median(gaps)
-    late = sum(gap > 25 for gap in gaps)
-    return {
-        "ours": rate,
-        "peer": 60.0,
-        "ratio": rate / 60,
-        "unit": "frames/s",
-        "note": f"peer is the budget; {len(gaps)} frames, {late} of them late (over 25 ms), "
-        f"95th percentile of the gaps {p95(gaps):.1f} ms, {moves} moves drawn",
-    }
+    return smooth(times, moves)
 
 
 def press_enter(page, prompt):

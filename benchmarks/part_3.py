@@ -3,11 +3,9 @@
 As in app.py the "peer" is the budget that the project set itself; a ratio above 1 is within it.
 """
 
-import statistics
 from functools import cache
-from itertools import pairwise
 
-from benchmarks.app import needs, p95, warm_page, within
+from benchmarks.app import needs, p95, smooth, warm_page, within
 from benchmarks.browser import open_tab, settle
 
 TYPED = 20  # texts
@@ -93,14 +91,7 @@ def attention_hover():
                                 tokens["y"] + tokens["height"] - 50, steps=60)  # fmt: skip
         page.evaluate("() => { over = true; }")
         times, moves = page.evaluate("swept.then((times) => [times, moves])")
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    if moves < 100:
-        raise RuntimeError(f"The mouse moved the picture {moves} times only.")
-    rate = 1000 / statistics.median(gaps)
-    return {"ours": rate, "peer": 60.0, "ratio": rate / 60, "unit": "frames/s",
-            "note": f"peer is the budget; {len(gaps)} frames, {sum(g > 25 for g in gaps)} of them "
-                    f"late (over 25 ms), 95th percentile of the gaps {p95(gaps):.1f} ms, "
-                    f"{moves} moves drawn"}  # fmt: skip
+    return smooth(times, moves, least=100)
 
 
 def switchboard_first_points():

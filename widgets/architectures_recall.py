@@ -117,11 +117,11 @@ def verdict(found: Curve, state) -> str:
     kept, config = state_size(state), engine.model(MODELS[0]).config
     mixed = (
         f"\n\nSomething did stay. In **{found.listed[STATES][at]:.0%}** of the lists the state's "
-        "answer is one of the values that were listed. Which of them belongs to the key is what it "
-        f"lost: a value drawn from the list is right in {found.drawn[at]:.0%}. That is not for "
-        f"want of room: with {found.pairs[0]} pairs it is right in {states[0]:.0%}, a drawn one in "
-        f"{found.drawn[0]:.0%}. What to keep, before anybody has asked, has to be learned; "
-        "attention only had to learn to look back."
+        "answer is one of the values that were listed. Which of them belongs to the key is all but "
+        f"lost: a value drawn from the list would be right in {found.drawn[at]:.0%}. That is not "
+        f"for want of room: with {found.pairs[0]} pairs the state is right in {states[0]:.0%}, a "
+        f"drawn value in {found.drawn[0]:.0%}. What to keep, before anybody has asked, has to be "
+        "learned; attention only had to learn to look back."
         if found.listed[STATES][at] > 0.9 and states[0] < 0.6
         else ""
     )

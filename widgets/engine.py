@@ -97,15 +97,17 @@ def _warm(ready: dict[str, threading.Event]) -> None:
     finally:
         for part in ("reading", "answering"):
             ready[part].set()
-    import pandas  # noqa: F401  (it takes a second, which no reader of a chart should wait for)
+    try:
+        import pandas  # noqa: F401  (it takes a second, which no reader of a chart should wait for)
 
-    from microgpt.training.parallel import share_memory
+        from microgpt.training.parallel import share_memory
 
-    tidy()
-    share_memory()
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        _compile("learning", load_too=False)  # few pages train: those find it on disk
-    ready["learning"].set()
+        tidy()
+        share_memory()
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            _compile("learning", load_too=False)  # few pages train: those find it on disk
+    finally:
+        ready["learning"].set()  # all jobs wait for it
     while True:
         time.sleep(TIDY)
         tidy()

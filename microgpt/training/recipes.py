@@ -71,7 +71,7 @@ STATES = llama_style(**SIZES, hidden=384, blocks="ssm", positions="none")
 HYBRID = llama_style(**SIZES, hidden=384, blocks="ssm ssm attention ssm")
 # Four kinds of model read the same batches in the same order, and are compared.
 READING = Options(steps=7500, batch=16, rate=1.5e-3, warmup=200, hold=0.15)
-ALONE = replace(READING, threads=1)  # so that two can be trained at once
+ALONE = replace(READING, threads=1)  # so that several can be trained at once
 
 RECIPES = {
     recipe.name: recipe
