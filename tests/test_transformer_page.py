@@ -1,7 +1,5 @@
 """Chapter 10, its views: what is sent to the browser, and every figure the page states."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -244,8 +242,19 @@ def test_the_switchboard_says_what_was_measured():
     assert len(table.splitlines()) == 4 and all(line.count("|") - line.count("\\|") == 5 for line in table.splitlines())
     broken = (whole[1], Moment(400, float("nan"), broken="The loss became nan at step 3; lower it."))
     assert "broke" in board.in_words(("norms",), [broken])
-    assert len(board.rows_of(("mask",), moments)) == 6
-    json.dumps(board.chart_of(("mask",), moments).to_dict(), allow_nan=False)
+
+
+def test_the_switchboard_draws_both_losses_of_both_models():
+    whole = [Moment(1, 7.6), Moment(400, 1.4, 1.5, "One day he ran.")]
+    bare = [Moment(1, 7.7), Moment(400, float("inf"), 31.5, "day")]
+    view = payload(board.view_of(("norms",), list(zip(whole, bare, strict=True))))
+    assert [(one["name"], one["points"]) for one in view["series"]] == [
+        ("intact: learned from", [[1, 7.6], [400, 1.4]]), ("intact: never read", [[400, 1.5]]),
+        ("without norms: learned from", [[1, 7.7]]), ("without norms: never read", [[400, 31.5]]),
+    ]  # fmt: skip
+    assert view["y"]["domain"] == [0, board.TOP] and "31.50" in view["label"]
+    alone = payload(board.view_of((), []))
+    assert [one["points"] for one in alone["series"]] == [[], []] and alone["y"]["domain"] == [0, 8]
 
 
 def test_the_job_tells_what_it_does_first(base, monkeypatch):

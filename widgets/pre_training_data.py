@@ -12,7 +12,7 @@ from microgpt.training.copies import Experiment
 from microgpt.training.data_tools import MinHash
 from widgets import chapter, jobs, prose
 from widgets import pre_training_text as texts
-from widgets.components import component
+from widgets.plot import plot
 
 JOB = "pre_training_copies"
 LOOKED_AT = 600  # pieces that MinHash compares; exact copies are found among all
@@ -20,8 +20,6 @@ PAIRS, LOST = 4, 4  # that are shown
 LONGEST = 110  # characters of a piece that is shown
 COLORS = {"all different": ("value", "none"), "with copies": ("gradient", "8 4"),
           "copies thrown out": ("query", "2 4")}  # fmt: skip
-
-_lines = component("pre_training_lines", triggers=("rested",))
 
 
 @dataclass(frozen=True)
@@ -200,7 +198,7 @@ def _draw(job) -> None:
     st.markdown(f":small[{jobs.in_words(job)} Step {running.step:,} of {copies.STEPS:,}.]")
     if job.error:
         st.warning(prose.literal(job.error))
-    job.feed.draw(_lines, "pre_training_copies")
+    job.feed.draw(plot, "pre_training_copies")
     chapter.mark("measured", by="microgpt.training", seconds=job.seconds,
                  where=f"three runs of {copies.SIZE}, seed {running.seed}")  # fmt: skip
     chapter.text_twin(experiment_in_words(running))
@@ -222,7 +220,7 @@ def experiment_view(running: Experiment) -> dict:
         series.append({"name": f"{runner.name}, training", "color": color, "dash": dash,
                        "points": [[s, round(v, 4)] for s, v in runner.training]})  # fmt: skip
     return {"series": series, "label": "Loss of three models against steps.", "height": 300,
-            "x": {"title": "step", "domain": [0, copies.STEPS], "unit": "steps"},
+            "x": {"title": "step", "domain": [0, copies.STEPS]},
             "y": {"title": "loss, nats a token", "unit": "loss"} | (
                 {} if any(s["points"] for s in series) else {"domain": [0, 6]})}  # fmt: skip
 

@@ -10,7 +10,7 @@ from microgpt.training import scaling
 from microgpt.training.scaling import FORETOLD, Point
 from microgpt.training.scaling_fit import Fit, Forecast, fit, foretell, frontier
 from widgets import chapter, marks
-from widgets.components import component
+from widgets.plot import plot
 
 SEED = 0
 EARLY = 400_000  # tokens: points before that can be left out of the fit
@@ -19,8 +19,6 @@ DASHES = ("none", "8 4", "2 4", "8 3 2 3", "12 4", "4 4", "none")
 SHAPES = ("circle", "square", "diamond")
 REPORTED = {"GPT-3": (175e9, 300e9), "Chinchilla": (70e9, 1.4e12)}  # parameters, tokens
 BUDGETS = 7  # that the slider offers
-
-_lines = component("pre_training_lines")
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def forecast() -> None:
                       persist_state="session")  # fmt: skip
     least = EARLY if early else 0
     found = result(least)
-    _lines(ladder_view(least), key="pre_training_forecast")
+    plot(ladder_view(least), key="pre_training_forecast")
     chapter.mark("measured", by="microgpt.training.scaling",
                  where=f"recorded runs; fitted just now to {found.used} points",
                  seconds=found.seconds)  # fmt: skip
@@ -157,7 +155,7 @@ def forecast() -> None:
 
 def ladder() -> None:
     """The six runs, before anything is foretold."""
-    _lines(ladder_view(None), key="pre_training_ladder")
+    plot(ladder_view(None), key="pre_training_ladder")
     chapter.mark("measured", by="microgpt.training.scaling", where="recorded runs, one core")
     chapter.text_twin(ladder_in_words())
 
@@ -185,7 +183,7 @@ def budget() -> None:
                                persist_state="session", width=420)  # fmt: skip
     law = result(0).fitted.law
     view, spent, own, N = budget_view(compute, law)
-    _lines(view, key="pre_training_budget_chart")
+    plot(view, key="pre_training_budget_chart")
     chapter.mark("measured", by="microgpt.training.scaling", where="read off the recorded runs")
     words = budget_in_words(compute, spent, own, N)
     chapter.text_twin(words)
@@ -271,7 +269,7 @@ def scale_view() -> dict:
 
 
 def at_scale() -> None:
-    _lines(scale_view(), key="pre_training_scale")
+    plot(scale_view(), key="pre_training_scale")
     marks.mark("reported", source="Brown et al., 2020 (GPT-3); Hoffmann et al. (Chinchilla)",
                year=2022)  # fmt: skip
     chapter.text_twin(scale_in_words())

@@ -12,6 +12,7 @@ from microgpt.insight.emergence import Copying
 from microgpt.training.parallel import single_threaded_blas
 from widgets import chapter
 from widgets.components import component, packed
+from widgets.plot import plot
 from widgets.pre_training_files import write
 
 MODEL = "tiny-base"
@@ -22,7 +23,6 @@ TOKENS = 40  # of a sample
 KINDS = ("previous token", "induction")
 
 _time = component("pre_training_time")
-_lines = component("pre_training_lines")
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,9 +202,9 @@ def at_one_slider(run: Machine) -> None:
 def measures(run: Machine) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
-        _lines(measures_view(run), key="pre_training_measures")
+        plot(measures_view(run), key="pre_training_measures")
     with right:
-        _lines(surprise_view(run), key="pre_training_surprise")
+        plot(surprise_view(run), key="pre_training_surprise")
     chapter.mark("measured", by=MODEL, where="random words that come twice")
     chapter.text_twin(measures_in_words(run))
 

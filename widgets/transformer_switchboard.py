@@ -1,7 +1,6 @@
 """The switchboard: take parts away and train a small model without them, beside an intact one."""
 
 import math
-import time
 from collections.abc import Iterator
 
 import streamlit as st
@@ -9,7 +8,8 @@ import streamlit as st
 from microgpt.insight import switchboard as board
 from microgpt.insight.switchboard import OPTIONS, PARTS, Moment
 from microgpt.model.gpt import count_parameters
-from widgets import chapter, engine, jobs, look, prose
+from widgets import chapter, engine, jobs, prose
+from widgets.plot import plot
 
 KEY = "transformer_switchboard"
 NAMES = {
@@ -17,7 +17,7 @@ NAMES = {
     "positions": "positions", "mask": "causal mask", "scale": "1/√D",
 }  # fmt: skip
 KEPT = 12  # finished runs that stay in the table
-SOON = 0.6  # seconds in which a run has its first points, where nothing else wants the processor
+TOP = 14.0  # nats: a loss above it is drawn at the edge
 
 
 def named(parts) -> str:
@@ -41,18 +41,10 @@ def begin(name: str) -> None:
     seed = int(st.session_state.get(f"{KEY}_seed") or 0)
     tokenizer = engine.load(name).tokenizer
     try:
-        job = jobs.start("switchboard", lambda: work(tokenizer, parts, seed))
+        jobs.start("switchboard", lambda: work(tokenizer, parts, seed))
         st.session_state.pop(f"{KEY}:refused", None)
-        await_points(job)
     except ValueError as error:
         st.session_state[f"{KEY}:refused"] = str(error)
-
-
-def await_points(job) -> None:
-    """Wait a moment for the first points: so they are drawn sooner than by the next look at it."""
-    until = time.monotonic() + SOON
-    while job.state == "running" and len(job.events) < 2 and time.monotonic() < until:
-        time.sleep(0.01)
 
 
 def moments_of(job) -> tuple[tuple[str, ...], int, list[tuple[Moment, ...]]]:
@@ -70,46 +62,32 @@ def latest(moments: list[tuple[Moment, ...]], run: int) -> Moment | None:
     return looked[-1] if looked else None
 
 
-def rows_of(parts, moments: list[tuple[Moment, ...]]) -> list[dict]:
-    """Points of the chart: two lines for each model, what it learns from and what it never read."""
-    labels = ("intact", named(parts))
-    rows = []
-    for both in moments:
-        for label, moment in zip(labels, both, strict=False):
-            if moment.loss == moment.loss:
-                rows.append({"step": moment.step, "loss": moment.loss, "model": label,
-                             "text": "learned from"})  # fmt: skip
-            if moment.held_out is not None:
-                rows.append({"step": moment.step, "loss": moment.held_out, "model": label,
-                             "text": "never read"})  # fmt: skip
-    return rows
+def view_of(parts, moments: list[tuple[Moment, ...]]) -> dict:
+    """The chart: two lines for each model, what it learns from and what it never read."""
+    labels = ("intact", named(parts)) if parts else ("intact",)
+    series = []
+    for run, label in enumerate(labels):
+        told = [both[run] for both in moments]
+        learned = [[m.step, round(m.loss, 4)] for m in told if math.isfinite(m.loss)]
+        unread = [[m.step, round(m.held_out, 4)] for m in told if m.held_out is not None]
+        color, shape = (("query", "circle"), ("loss", "diamond"))[run]
+        series += [
+            {"name": f"{label}: learned from", "color": color, "points": learned},
+            {"name": f"{label}: never read", "color": color, "points": unread, "dash": "5 4",
+             "shape": shape},
+        ]  # fmt: skip
+    most = max((loss for one in series for _, loss in one["points"]), default=0.0)
+    return {
+        "series": series, "label": in_words(parts, moments), "height": 300,
+        "x": {"title": "step", "domain": [0, OPTIONS.steps]},
+        "y": {"title": "loss, nats a token", "unit": "loss",
+              "domain": [0, min(max(8.0, most + 0.5), TOP)]},
+    }  # fmt: skip
 
 
-def chart_of(parts, moments):
-    alt = engine.altair()
-    rows = rows_of(parts, moments)
-    top = max(8.0, max((row["loss"] for row in rows), default=8.0) + 0.5)
-    labels = ["intact", named(parts)] if parts else ["intact"]
-    colors = [look.color("query"), look.color("loss")][: len(labels)]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        alt.X("step:Q", title="step", scale=alt.Scale(domain=[0, OPTIONS.steps])),
-        alt.Y("loss:Q", title="loss, nats a token", scale=alt.Scale(domain=[0, min(top, 14)],
-                                                                    clamp=True)),
-        alt.Color("model:N", title=None, scale=alt.Scale(domain=labels, range=colors),
-                  legend=alt.Legend(orient="top", labelLimit=400)),
-        tooltip=["model:N", "text:N", "step:Q", alt.Tooltip("loss:Q", format=".2f")],
-    )  # fmt: skip
-    line = base.transform_filter("datum.text == 'learned from'").mark_line(
-        strokeWidth=1.5, opacity=0.75
-    )
-    unread = base.transform_filter("datum.text == 'never read'")
-    points = unread.mark_point(size=70, filled=True, opacity=1).encode(
-        alt.Shape("model:N", legend=None, scale=alt.Scale(domain=labels,
-                                                          range=["circle", "diamond"])),
-    )  # fmt: skip
-    return alt.layer(line, unread.mark_line(strokeDash=[5, 4], strokeWidth=2), points).properties(
-        height=280
-    )
+def chart_of(job) -> dict:
+    parts, _, moments = moments_of(job)
+    return view_of(parts, moments)
 
 
 def in_words(parts, moments) -> str:
@@ -160,10 +138,9 @@ def draw(job) -> None:
     if job.error:
         st.error(job.error)
     parts, seed, moments = moments_of(job)
+    job.feed.draw(plot, f"{KEY}_chart")
     if not moments:
         return
-    words = in_words(parts, moments)
-    st.altair_chart(chart_of(parts, moments), alt=words)
     st.markdown(table([("intact", latest(moments, 0), moments[-1][0]),
                        (named(parts), latest(moments, 1) if parts else None,
                         moments[-1][1] if parts else None)]))  # fmt: skip
@@ -173,7 +150,7 @@ def draw(job) -> None:
             chapter.explain(said)
         chapter.mark("measured", by="microgpt.insight.switchboard", seconds=job.seconds,
                      where=f"{moments[-1][0].step} steps of both, seed {seed}")  # fmt: skip
-        chapter.text_twin(words)
+        chapter.text_twin(in_words(parts, moments))
         remember(parts, seed, moments)
 
 
@@ -223,7 +200,7 @@ def switchboard(model) -> None:
     if refused:
         st.warning(refused)
     if job:
-        jobs.follow(job, draw)
+        jobs.follow(job, draw, view=chart_of)
     else:
         small = board.small_model(model.tokenizer.vocab_size)
         chapter.explain(

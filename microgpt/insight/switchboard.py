@@ -8,7 +8,7 @@ before is there, and what it writes.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 
 import numpy as np
@@ -180,11 +180,10 @@ def race(
     """
     config = small_model(tokenizer.vocab_size)
     start = init_params(config, np.random.default_rng(seed))
-    runs = []
-    for taken in boards:
-        learned, looked_at = reading(tokenizer, seed)
-        runs.append(Run(taken, tokenizer, start, config, options, islice(learned, options.steps),
-                        looked_at))  # fmt: skip
+    learned, looked_at = reading(tokenizer, seed)
+    streams = tee(islice(learned, options.steps), len(boards))
+    runs = [Run(taken, tokenizer, start, config, options, stream, looked_at)
+            for taken, stream in zip(boards, streams, strict=True)]  # fmt: skip
     for step in range(1, options.steps + 1):
         for run in runs:
             run.step()

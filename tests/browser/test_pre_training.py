@@ -226,6 +226,26 @@ def test_the_queue_is_shown_and_a_closed_tab_frees_its_place(app, visit):
         stop(tab)
 
 
+def test_what_copies_cost_is_drawn_while_it_is_learned(app, visit):
+    tab = opened(app, visit)
+    tab.page.get_by_role("button", name="Train three models").click()
+    chart = tab.page.locator(".st-key-pre_training_copies")
+    chart.locator("svg polyline").nth(5).wait_for()
+    line = chart.locator("svg polyline").first.get_attribute("points").split()
+    chart.locator(".root > svg").press("End")
+    said = chart.locator(".say").inner_text()
+    assert "training: step" in said
+    tab.page.wait_for_function(
+        """least => [...document.querySelectorAll('*')].map(e => e.shadowRoot)
+            .some(s => s?.querySelector('svg polyline')?.getAttribute('points').split(' ').length > least)""",
+        arg=len(line),
+    )
+    assert chart.locator(".say").inner_text() == said
+    tab.page.get_by_role("button", name="Stop", exact=True).click()
+    tab.page.get_by_text("Ended,").wait_for()
+    assert tab.problems == []
+
+
 def test_the_law_and_the_time_machine_on_a_phone(app, visit):
     tab = opened(app, visit, width=390, scheme="dark")
     assert "112 wide" not in tab.page.locator(".st-key-pre_training_ladder .keys").inner_text()
@@ -235,6 +255,11 @@ def test_the_law_and_the_time_machine_on_a_phone(app, visit):
     chart = tab.page.locator(".st-key-pre_training_forecast .root > svg")
     chart.press("End")
     assert "loss" in tab.page.locator(".st-key-pre_training_forecast .say").inner_text()
+    band = tab.page.locator(".st-key-pre_training_forecast .root > svg .band")
+    before = band.get_attribute("d")
+    tab.page.get_by_text("Leave out the points").click()
+    tab.settle()
+    assert band.get_attribute("d") != before
     machine = tab.page.locator(".st-key-pre_training_time")
     slider = machine.locator("input")
     last = machine.locator(".say").inner_text()

@@ -35,13 +35,13 @@ export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root");
   let state = mounted.get(parentElement);
   if (!state) {
-    state = { at: -1 };
+    state = { at: null };
     mounted.set(parentElement, state);
     root.innerHTML = `<div class="keys"></div><svg role="img" tabindex="0"></svg><p class="say quiet" aria-live="polite"></p>`;
     state.observer = new ResizeObserver(() => state.draw());
     state.observer.observe(root);
   }
-  const svg = root.querySelector("svg"), { series, bands = [], x: ax, y: ay } = data;
+  const svg = root.querySelector(":scope > svg"), { series, bands = [], x: ax, y: ay } = data;
   const every = series.flatMap((s) => s.points.map(([x, y, note]) => ({ x, y, note, s })));
   const extent = (values, axis) => {
     const given = values.filter((v) => Number.isFinite(v) && (!axis.log || v > 0));
@@ -55,34 +55,42 @@ export default function ({ data, parentElement }) {
     svg.setAttribute("aria-label", `${data.label} Arrow keys read the points.`);
     const xs = extent([...every.map((p) => p.x), ...bands.flatMap((b) => b.points.map((p) => p[0]))], ax);
     const ys = extent([...every.map((p) => p.y), ...bands.flatMap((b) => b.points.flatMap((p) => p.slice(1)))], ay);
-    const scale = ([low, high], from, to, log) => (v) => from + (to - from) * (log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low));
+    const scale = ([low, high], from, to, log) => (value) => {
+      const v = Math.max(low, Math.min(high, value));
+      return from + (to - from) * (log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low));
+    };
     const x = scale(xs, box.l, box.r, ax.log), y = scale(ys, box.b, box.t, ay.log), at = (p) => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`;
     const color = (s) => `var(--${s.color})`;
     svg.innerHTML = `<text class="title" x="0" y="11">${escapeHtml(ay.title)}</text><text class="title" x="${box.r}" y="${H - 4}" text-anchor="end">${escapeHtml(ax.title)}</text>`
       + axisTicks(ys[0], ys[1], ay.log).map((t) => `<path class="grid" d="M${box.l},${y(t)}H${box.r}"/><text x="${box.l - 6}" y="${y(t) + 4}" text-anchor="end">${short(t)}</text>`).join("")
       + axisTicks(xs[0], xs[1], ax.log).map((t) => `<path class="grid" d="M${x(t)},${box.t}V${box.b}"/><text x="${x(t)}" y="${box.b + 15}" text-anchor="middle">${short(t)}</text>`).join("")
       + bands.map((b) => `<path class="band" fill="${color(b)}" d="M${b.points.map((p) => at([p[0], p[1]])).join("L")}L${[...b.points].reverse().map((p) => at([p[0], p[2]])).join("L")}Z"/>`).join("")
-      + series.map((s) => (s.line === false || s.points.length < 2 ? "" : `<polyline stroke="${color(s)}" stroke-dasharray="${s.dash ?? "none"}" points="${s.points.map(at).join(" ")}"/>`)
+      + series.map((s) => (s.line === false || !s.points.length ? "" : s.points.length === 1 ? `<circle fill="${color(s)}" cx="${x(s.points[0][0])}" cy="${y(s.points[0][1])}" r="3"/>`
+        : `<polyline stroke="${color(s)}" stroke-dasharray="${s.dash ?? "none"}" points="${s.points.map(at).join(" ")}"/>`)
         + (s.shape ? `<g fill="${s.hollow ? "var(--st-background-color)" : color(s)}" stroke="${color(s)}" stroke-width="1.5">${s.points.map((p) => SHAPES[s.shape](x(p[0]), y(p[1]))).join("")}</g>` : "")).join("")
       + `<circle class="mark" r="7"/>`;
-    state.read = (i) => {
+    const read = (i) => {
       if (!every.length) return;
-      state.at = Math.max(0, Math.min(every.length - 1, i));
-      const p = every[state.at], mark = svg.querySelector(".mark");
+      const p = every[Math.max(0, Math.min(every.length - 1, i))], mark = svg.querySelector(".mark"), say = root.querySelector(".say");
+      state.at = p;
       mark.setAttribute("cx", x(p.x)); mark.setAttribute("cy", y(p.y)); mark.classList.add("on");
-      root.querySelector(".say").textContent = `${p.s.name}: ${p.note ?? `${short(p.x)} ${ax.unit ?? ax.title}`}, ${ay.unit ?? ay.title} ${p.y.toPrecision(4)}.`;
+      const words = `${p.s.name}: ${p.note ?? (ax.unit ? `${short(p.x)} ${ax.unit}` : `${ax.title} ${short(p.x)}`)}, ${ay.unit ?? ay.title} ${p.y.toPrecision(4)}.`;
+      if (say.textContent !== words) say.textContent = words;
     };
+    // While a run goes on its points become more: the one that is read is found again.
+    const now = () => every.findIndex((p) => p.s.name === state.at?.s.name && p.x === state.at.x);
+    if (now() >= 0) read(now());
     svg.onpointermove = (event) => {
       const r = svg.getBoundingClientRect(), px = event.clientX - r.left, py = event.clientY - r.top;
       let best = -1, least = 900;
       every.forEach((p, i) => { const d = (x(p.x) - px) ** 2 + (y(p.y) - py) ** 2; if (d < least) { least = d; best = i; } });
-      if (best >= 0 && best !== state.at) state.read(best);
+      if (best >= 0) read(best);
     };
     svg.onkeydown = (event) => {
       const move = { ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9 }[event.key];
       if (!move) return;
       event.preventDefault();
-      state.read(state.at + move);
+      read(now() + move);
     };
     const keys = [...series.filter((s) => s.key !== false), ...bands];
     root.querySelector(".keys").innerHTML = keys.map((s) => `<span><svg width="26" height="12" aria-hidden="true">${s.points && s.points[0]?.length === 3 && bands.includes(s)
