@@ -139,9 +139,12 @@ def test_the_race_starts_alike_and_is_repeatable():
     assert all(sum(m.load) == pytest.approx(1) for both in first for m in both)
     words = architectures_balance.in_words(first)
     assert words.startswith("After 4 steps: without the balance loss")
-    assert len(architectures_balance.rows_of(first, 1)) == len(first) * 8
-    for layer in architectures_balance.chart_of(first, 0).to_dict()["layer"]:
-        assert layer["encoding"]["y"]["type"] == "quantitative", "two scales, and nothing is seen"
+    for run in range(2):
+        *experts, even = payload(architectures_balance.view_of(first, run))["series"]
+        drawn = np.array([one["points"] for one in experts])[:, :, 1].T
+        np.testing.assert_allclose(drawn, [both[run].load for both in first], atol=1e-4)
+        assert [point[1] for point in even["points"]] == [0.125, 0.125]
+    payload(architectures_balance.view_of([], 0))
 
 
 def test_without_the_balance_loss_experts_stay_idle():

@@ -130,9 +130,20 @@ def test_where_nothing_can_be_written_python_draws_alone(monkeypatch, place, clo
     )
     for feed in (none, lost):
         job = Job("run", "x", iter([]), state="running", feed=feed)
-        jobs.follow(job, print, 0.25, view=feed.view)
-    jobs.follow(Job("run", "x", iter([]), state="running"), print, 0.25)
-    assert periods == [0.25, live.SLOW, 0.25]
+        jobs.follow(job, print, feed.view)
+    assert periods == [jobs.OFTEN, live.SLOW]
+
+
+def test_two_pictures_share_the_views_of_a_job(place, clock):
+    feed, drawn = running(lambda job: {"one": {"step": job.step}, "two": {"step": -job.step}}), []
+    step(feed)
+    for part in ("one", "two"):
+        feed.draw(lambda view, *, key, source: drawn.append((view, source)), "picture", part)
+    source = {"path": f"widgets.live.views/{feed.path.name}", "count": 1}
+    assert drawn == [
+        ({"step": 1}, {**source, "part": "one"}), ({"step": -1}, {**source, "part": "two"}),
+    ]  # fmt: skip
+    assert read(feed)["view"] == {"one": {"step": 1}, "two": {"step": -1}}
 
 
 def test_without_a_temporary_folder_there_is_none(monkeypatch):

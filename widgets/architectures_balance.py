@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import streamlit as st
 
 from microgpt.training.balance import EXPERTS, OPTIONS, Moment, race
-from widgets import chapter, engine, jobs, look
+from widgets import chapter, jobs
+from widgets.plot import plot
 
 KEY = "architectures_balance"
 WEIGHTS = (0.0, 0.1)
@@ -23,6 +24,8 @@ def two_busiest(moment: Moment) -> float:
 
 def in_words(moments: list[tuple[Moment, ...]]) -> str:
     """What happened, from the last moment of both runs."""
+    if not moments:
+        return "Nothing has been chosen yet."
     last = moments[-1]
     said = [
         f"{name}, the two busiest of {EXPERTS} experts get {two_busiest(moment):.0%} of the "
@@ -32,33 +35,28 @@ def in_words(moments: list[tuple[Moment, ...]]) -> str:
     return f"After {last[0].step} steps: {said[0]}. {said[1][0].upper()}{said[1][1:]}."
 
 
-def rows_of(moments: list[tuple[Moment, ...]], run: int) -> list[dict]:
-    return [
-        {"step": both[run].step, "share": share, "expert": expert + 1}
-        for both in moments
-        for expert, share in enumerate(both[run].load)
-    ]
+def view_of(moments: list[tuple[Moment, ...]], run: int) -> dict:
+    """The chart of one mixture: a line for each expert."""
+    series = [
+        {"name": f"expert {expert + 1}", "color": "probability", "key": False,
+         "points": [[both[run].step, round(both[run].load[expert], 4)] for both in moments]}
+        for expert in range(EXPERTS)
+    ]  # fmt: skip
+    even = 1 / EXPERTS
+    series.append({"name": f"an even share, {even:g}", "color": "cache", "dash": "4 4",
+                   "points": [[0, even], [OPTIONS.steps, even]]})  # fmt: skip
+    return {
+        "series": series, "height": 260,
+        "label": f"Choices of each expert {NAMES[run]}. {in_words(moments)}",
+        "x": {"title": "step", "domain": [0, OPTIONS.steps]},
+        "y": {"title": "an expert's share of the choices", "unit": "share", "domain": [0, 0.6]},
+    }  # fmt: skip
 
 
-def chart_of(moments: list[tuple[Moment, ...]], run: int):
-    alt = engine.altair()
-    base = alt.Chart(alt.Data(values=rows_of(moments, run)))
-    lines = base.mark_line(strokeWidth=2, color=look.color("probability")).encode(
-        alt.X("step:Q", title="step", scale=alt.Scale(domain=[0, OPTIONS.steps])),
-        alt.Y("share:Q", title="share of the choices", axis=alt.Axis(format="%"),
-              scale=alt.Scale(domain=[0, 0.6], clamp=True)),
-        detail="expert:N",
-        tooltip=["expert:N", "step:Q", alt.Tooltip("share:Q", format=".1%")],
-    )  # fmt: skip
-    even = (
-        alt.Chart(alt.Data(values=[{"share": 1 / EXPERTS}]))
-        .mark_rule(strokeDash=[4, 4], color=look.color("cache"))
-        .encode(alt.Y("share:Q"))
-    )
-    name = NAMES[run][0].upper() + NAMES[run][1:]
-    return alt.layer(lines, even).properties(
-        height=240, title=alt.TitleParams(name, anchor="start", fontWeight="normal", fontSize=14)
-    )
+def charts_of(job) -> dict:
+    """Both charts by name."""
+    moments = moments_of(job)[1]
+    return {name: view_of(moments, run) for run, name in enumerate(NAMES)}
 
 
 def work(tokenizer, seed: int) -> Iterator:
@@ -88,11 +86,11 @@ def draw(job) -> None:
     if job.error:
         st.error(job.error)
     seed, moments = moments_of(job)
-    if not moments:
-        return
-    for run in range(len(NAMES)):
-        st.altair_chart(chart_of(moments, run), alt=in_words(moments))
-    if not job.going:
+    for name, column in zip(NAMES, st.columns(2, gap="medium"), strict=True):
+        with column:
+            st.markdown(f"{name[0].upper()}{name[1:]}")
+            job.feed.draw(plot, f"{KEY}_{name.replace(' ', '_')}", part=name)
+    if moments and not job.going:
         chapter.mark("measured", by="microgpt.training.balance", seconds=job.seconds,
                      where=f"two runs of {moments[-1][0].step} steps, seed {seed}")  # fmt: skip
         chapter.explain(in_words(moments))
@@ -111,7 +109,7 @@ def balance(model) -> None:
         st.warning(refused)
     if job:
         jobs.buttons(job, KEY)
-        jobs.follow(job, draw, 0.5)
+        jobs.follow(job, draw, charts_of)
     else:
         chapter.explain(
             "Both start from the same weights and read the same text. Watch the eight lines, one "

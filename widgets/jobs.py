@@ -2,7 +2,7 @@
 
     job = jobs.start("pre_training", work)     # in a callback; `work()` is a generator of events
     job = jobs.mine("pre_training")            # in every run of the page, after a reload too
-    jobs.follow(job, draw)                     # draws job.events again and again while it goes on
+    jobs.follow(job, draw, view)               # draws job.events again and again while it goes on
 
 A job is a generator that a thread of the server takes steps of. The thread never calls Streamlit:
 pages read `job.events`. Between two steps a job can be paused, which frees its place and keeps all
@@ -33,6 +33,7 @@ GRACE = 8.0  # seconds after which a job whose tab is gone loses its place
 FORGOTTEN = 900.0  # seconds after which a job that nobody has come back to is dropped
 SWITCH = 1e-3  # seconds; training lets go of the interpreter at every product and waits for it
 LONGEST = 1200.0  # seconds on a core, after which a job is ended
+OFTEN = 0.25  # seconds between two drawings by Python where the browser can fetch nothing
 COOKIE = "press_enter_learner"
 
 crossing = Crossing()
@@ -294,21 +295,15 @@ def buttons(job: Job | None, key: str) -> None:
                   on_click=desk().stop, args=(job,))  # fmt: skip
 
 
-def follow(
-    job: Job,
-    draw: Callable[[Job], None],
-    every: float = 0.25,
-    view: Callable[[Job], Mapping] | None = None,
-) -> None:
+def follow(job: Job, draw: Callable[[Job], None], view: Callable[[Job], Mapping]) -> None:
     """Draw a job, and again every few moments while it goes on; then the page once more.
 
-    With `view(job)`, plain values that its picture needs, `draw` shows it by
-    `job.feed.draw(mount, key)`. The browser fetches the next ones itself, and Python draws less
-    often. The thread of the job calls `view` too, so it must not call Streamlit."""
-    if view:
-        job.feed = job.feed or live.Feed(job)
-        job.feed.view = view
-        every = live.SLOW if job.feed.path else every
+    `draw` shows `view(job)`, plain values that its picture needs, by `job.feed.draw(mount, key)`.
+    The browser fetches the next ones itself; where it can't, Python draws more often. The thread of
+    the job calls `view` too, so it must not call Streamlit."""
+    job.feed = job.feed or live.Feed(job)
+    job.feed.view = view
+    every = live.SLOW if job.feed.path else OFTEN
 
     def tick():
         draw(job)

@@ -64,10 +64,13 @@ class Feed:
         place = folder()
         self.path = place and Path(place.name) / f"{secrets.token_hex(16)}.json"
 
-    def draw(self, mount: Callable, key: str):
-        """Show it through a component, which then fetches what is newer."""
+    def draw(self, mount: Callable, key: str, part: str | None = None):
+        """Show it, or a part of it, through a component, which then fetches what is newer."""
         source = self.watch()  # counted first, so that the view is as new as that or newer
-        return mount(self.view(self.job), key=key, source=source)
+        view = self.view(self.job)
+        if part is not None:
+            view, source = view[part], source and {**source, "part": part}
+        return mount(view, key=key, source=source)
 
     def watch(self) -> dict | None:
         """Somebody looks. Where newer views are and how old they would be; None without any."""

@@ -68,7 +68,7 @@ def desk() -> texts.Source | None:
         st.warning(prose.literal(sentence))
     if job:
         _rate(job)
-        jobs.follow(job, _draw, view=_view)
+        jobs.follow(job, _draw, _view)
         _after(job)
     return source
 

@@ -178,7 +178,7 @@ def experiment() -> None:
     if problem := st.session_state.get(f"{JOB}:problem"):
         st.warning(problem)
     if job:
-        jobs.follow(job, _draw, 0.5, lambda job: experiment_view(job.steps))
+        jobs.follow(job, _draw, lambda job: experiment_view(job.steps))
         if job.state == "ended" and job.steps.step == copies.STEPS:
             chapter.explain(outcome(job.steps))
 

@@ -153,7 +153,7 @@ def follow(name: str, steps: int, charts: Callable[[Sequence[Moment]], list], ke
         if more:
             more(runs.moments_of(job.events))
 
-    jobs.follow(run.job, draw, view=view)
+    jobs.follow(run.job, draw, view)
     if run.job.error:
         st.error(run.job.error)
     return run_of(name)

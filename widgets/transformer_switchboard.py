@@ -81,7 +81,7 @@ def view_of(parts, moments: list[tuple[Moment, ...]]) -> dict:
         "series": series, "label": in_words(parts, moments), "height": 300,
         "x": {"title": "step", "domain": [0, OPTIONS.steps]},
         "y": {"title": "loss, nats a token", "unit": "loss",
-              "domain": [0, min(max(8.0, most + 0.5), TOP)]},
+              "domain": [0, min(max(8.0, most), TOP)]},
     }  # fmt: skip
 
 
@@ -200,7 +200,7 @@ def switchboard(model) -> None:
     if refused:
         st.warning(refused)
     if job:
-        jobs.follow(job, draw, view=chart_of)
+        jobs.follow(job, draw, chart_of)
     else:
         small = board.small_model(model.tokenizer.vocab_size)
         chapter.explain(

@@ -117,7 +117,7 @@ function following(draw, { data: [view, source], ...component }) {
     if (state) state.over = true;
     state = null;
   }
-  if (!state) _followed.set(place, state = { path: source?.path, count: -1 });
+  if (!state) _followed.set(place, state = { path: source?.path, part: source?.part, count: -1 });
   if (source && source.count >= state.count) {
     state.count = source.count;
     state.newer = null; // Python's view is as new as that, or newer
@@ -144,7 +144,7 @@ async function _look(state) {
       const news = await answer.json();
       if (state.over || news.count <= state.count) continue;
       state.count = news.count;
-      state.newer = news.view;
+      state.newer = state.part ? news.view[state.part] : news.view;
       state.draw();
       rests = news.rests;
       if (rests) state.rested();

@@ -74,7 +74,11 @@ def test_two_mixtures_learn_while_you_watch_rest_and_go_on(page):
     tab.page.get_by_role("button", name="Train two small mixtures").click()
     tab.page.get_by_role("button", name="Pause").click()
     tab.page.get_by_text(re.compile(r"^Paused, \d+ s of work")).wait_for()
+    charts = tab.page.locator("[class*=st-key-architectures_balance_with]")
     tab.page.get_by_role("button", name="Go on").click()
+    charts.nth(1).locator(".root > svg polyline").nth(7).wait_for()
+    charts.nth(1).locator(".root > svg").press("Home")
+    charts.nth(1).get_by_text("expert 1: step 0, share 0.").wait_for()
     tab.page.get_by_text(f"After {OPTIONS.steps} steps: without the balance loss").wait_for()
     assert tab.page.get_by_text("Without the balance loss").count() > 0
     assert tab.page.get_by_role("alert").count() == 0
