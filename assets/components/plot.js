@@ -78,7 +78,7 @@ export default function ({ data, parentElement }) {
       if (say.textContent !== words) say.textContent = words;
     };
     // While a run goes on its points become more: the one that is read is found again.
-    const now = () => every.findIndex((p) => p.s.name === state.at?.s.name && p.x === state.at.x);
+    const now = () => every.findIndex((p) => p.s.name === state.at?.s.name && p.x === state.at.x && p.y === state.at.y);
     if (now() >= 0) read(now());
     svg.onpointermove = (event) => {
       const r = svg.getBoundingClientRect(), px = event.clientX - r.left, py = event.clientY - r.top;
