@@ -1,5 +1,7 @@
 """The chapter on attention, drawn: arcs over the reader's own text, and one arc opened."""
 
+import time
+
 import numpy as np
 import streamlit as st
 
@@ -13,6 +15,7 @@ from widgets.components import component
 
 KEY, ARC, MODEL = "attention_arcs", "attention_arc", "attention_model"
 MANY, FEW = 50, 6  # sentences on which the head that the page opens with is found
+FIRST = 0.15  # seconds in which the arcs of a new text are painted, before what is below is sent
 _arcs = component(
     KEY, states={"text": None, "choice": None, "settled": None}, scripts=("attention_drawing",)
 )
@@ -139,6 +142,8 @@ def _desk(name: str) -> None:
     model = engine.model(name)
     view, choice = reading(model)
     shown = _arcs({**views.as_data(view), "start": opening(model)}, key=KEY)
+    if shown.settled not in (None, text_now()):  # it is being typed
+        time.sleep(FIRST)
     if shown.settled == text_now() != st.session_state.get("attention:text"):
         st.rerun()  # the reader has stopped typing: now the rest of the page reads it too
     for notice in st.session_state.get("attention:notices", ()):
