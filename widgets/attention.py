@@ -142,13 +142,14 @@ def _desk(name: str) -> None:
     model = engine.model(name)
     view, choice = reading(model)
     shown = _arcs({**views.as_data(view), "start": opening(model)}, key=KEY)
-    if shown.settled not in (None, text_now()):  # it is being typed
+    typing = shown.settled not in (None, text_now())
+    if typing:
         time.sleep(FIRST)
     if shown.settled == text_now() != st.session_state.get("attention:text"):
         st.rerun()  # the reader has stopped typing: now the rest of the page reads it too
     for notice in st.session_state.get("attention:notices", ()):
         st.markdown(f":small[:material/info: {prose.literal(notice)}]")
-    if shown.settled in (None, text_now()):  # not at every letter
+    if not typing:
         _write_address(model, view, choice)
     where = views.place(view, choice["layer"], choice["head"])
     chapter.mark("computed", by=model.name, where=where, seconds=view.seconds)

@@ -197,10 +197,6 @@ def test_the_costs_follow_the_slider(shared, base):
     assert tab.problems == []
 
 
-def count_of(points) -> int:
-    return int(points.get_attribute("data-points"))
-
-
 def test_the_switchboard_trains_and_tells_the_damage(shared):
     tab = opened(shared)
     page = tab.page
@@ -212,15 +208,13 @@ def test_the_switchboard_trains_and_tells_the_damage(shared):
     page.get_by_text("no token works on what it has heard").wait_for()
     page.get_by_role("button", name="Train both").click()
     chart = page.locator(".st-key-transformer_switchboard_chart")
-    points = chart.locator(".root[data-points]")
     page.get_by_role("cell", name="without MLP", exact=True).wait_for()
     chart.get_by_text("without MLP: never read").wait_for()
     chart.locator(".root > svg").press("Home")
     chart.get_by_text("intact: learned from: step 1, loss").wait_for()
-    grown = [count_of(points)]
-    while len(grown) < 4:
-        tab.page.wait_for_timeout(50)
-        grown += [count_of(points)] * (count_of(points) > grown[-1])
+    points = "+root.querySelector('[data-points]').dataset.points"
+    before = read(tab, points, "[data-points]")
+    wait_for(tab, f"{points} > {before + 4}", "[data-points]")
     assert chart.get_by_text("intact: learned from: step 1, loss").is_visible()
     assert chart.locator("svg .mark.on").count() == 1, "what is read stays while the run goes on"
     page.get_by_role("button", name="Pause").click()
